@@ -1,0 +1,39 @@
+# Every target sets up what it needs on a fresh machine (root, Debian, Python >= 3.11).
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install demo test lint bench apt
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/.demo: .venv/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	touch $@
+
+.venv/.test: .venv/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo,test]'
+	touch $@
+
+demo: .venv/.demo
+	$(BIN)/jidoka demo
+
+lint: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: .venv/.test apt lint
+	$(BIN)/pytest
+
+bench: .venv/.test
+	$(BIN)/python -m benchmarks
+
+# A real browser for the page tests.
+apt:
+	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -qq -y -o DPkg::Lock::Timeout=300 chromium >/dev/null)

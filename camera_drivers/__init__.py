@@ -1,0 +1,1 @@
+"""Captures parts: one file per vendor or standard behind one contract."""

@@ -1,0 +1,1 @@
+"""Owns cameras, model session and recipe."""

@@ -1,0 +1,1 @@
+"""Owns the PLC link and the deadline clock."""

@@ -1,0 +1,1 @@
+"""Sole writer of the ledger and the picture archive."""

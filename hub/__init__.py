@@ -1,0 +1,1 @@
+"""The plant's centre: not built yet (stations run without it)."""

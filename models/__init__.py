@@ -1,0 +1,1 @@
+"""Model packages, the only preprocessing, and the runner."""

@@ -1,0 +1,1 @@
+"""Talks to the machine: signal map, handshake, links."""

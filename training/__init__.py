@@ -1,0 +1,1 @@
+"""Teaches and evaluates models."""
