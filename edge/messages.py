@@ -1,0 +1,225 @@
+"""Everything the station's processes say to one another; the only place where a message is defined.
+
+Each message carries the sender's epoch (new at each start of that process) and, where order matters, a sequence. The
+version is exchanged once, in `Hello`. Times are CLOCK_MONOTONIC nanoseconds, which all processes of a machine share.
+"""
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+VERSION = 1
+
+
+class Message(msgspec.Struct, frozen=True, tag=True):
+    """Base of all messages: tagged by class name, so one decoder reads them all."""
+
+
+class Why(msgspec.Struct, frozen=True, array_like=True):
+    """A vocabulary.Reason on the wire."""
+
+    code: str
+    text: str
+
+
+class Hello(Message, frozen=True):
+    """First word of whoever connects."""
+
+    role: str  # "gate", "engine", "web"
+    epoch: int
+    pid: int
+    version: int = VERSION
+
+
+# ── gate ↔ engine ────────────────────────────────────────────────────────────────────────────────────────────────────
+class Inspect(Message, frozen=True):
+    """Gate → engine: look at this part now. Never sent to an engine that still owes an answer."""
+
+    epoch: int
+    part: int  # our number, unique for ever
+    recipe: int | None  # as latched by the PLC at the trigger; None: the station is master of the recipe
+    seen_ns: int
+    expose_by_ns: int  # an exposure that starts later may show the next part: answer NOT_INSPECTED instead
+    deadline_ns: int
+
+
+class Picture(Message, frozen=True):
+    """Which pixels were judged."""
+
+    camera: str
+    sha256: str  # of the raw pixels, see vocabulary.picture_hash
+    width: int
+    height: int
+    channels: int
+    exposed_ns: int
+    arrived_ns: int
+    clock: str
+    device_frame_id: int | None
+    exposure_us: float | None
+    gain_db: float | None
+    lost_before: int
+
+
+class ToolResult(Message, frozen=True):
+    """What one tool of the recipe found on one picture."""
+
+    tool: str
+    camera: str
+    package: str  # content address
+    verdict: str
+    score: float | None
+    limit: float | None
+    recheck: float | None
+    findings: list[tuple[int, int, int, int, float]]  # x, y, width, height in picture pixels, score
+    health: dict[str, float]
+
+
+class Inspected(Message, frozen=True):
+    """Engine → gate: the one answer to an Inspect."""
+
+    epoch: int  # the gate's, echoed
+    part: int
+    verdict: str
+    reasons: list[Why]
+    recipe: str
+    recipe_number: int
+    recipe_checksum: int
+    pictures: list[Picture]
+    tools: list[ToolResult]
+    laps_ns: dict[str, int]  # lap name → monotonic time at its end, in order
+
+
+class Ping(Message, frozen=True):
+    """Gate → engine: is your main loop alive?"""
+
+    epoch: int
+    sequence: int
+
+
+class EngineState(Message, frozen=True):
+    """Engine → gate: answered from the main loop, after each ping and at each change."""
+
+    epoch: int
+    sequence: int  # of the ping answered; 0: unasked
+    unmet: list[Why]  # empty: ready
+    recipe: str
+    recipe_number: int
+    recipe_checksum: int
+    provisional: bool  # limits without enough evidence for AUTO
+    takt_s: float
+    deadline_ms: float
+    exposure_window_ms: float
+    degraded: list[str]  # real-time rights that are missing
+
+
+# ── gate, engine → recorder ──────────────────────────────────────────────────────────────────────────────────────────
+class Welcome(Message, frozen=True):
+    """Recorder → gate, once: where the ledger stands. Part numbers first … last are reserved durably for this gate."""
+
+    first: int
+    last: int
+    plc_epoch: int | None  # of the last part row; None: the ledger has no part yet
+    number: int
+    parts: int
+    missing: list[tuple[int, int]]  # (trigger number, parts counter) of this PLC epoch that have no row
+
+
+class Reserve(Message, frozen=True):
+    """Gate → recorder: part numbers run low. The answer is `Reserved`."""
+
+    epoch: int
+
+
+class Reserved(Message, frozen=True):
+    """Recorder → gate: these numbers are durably yours."""
+
+    first: int
+    last: int
+
+
+class Record(Message, frozen=True):
+    """Gate → recorder: one ledger row. Sent before the PLC is told, again until `Committed` names it."""
+
+    epoch: int
+    sequence: int  # +1 per record of this gate
+    kind: str  # part, confirmation, late_result, event
+    part: int | None
+    body: dict[str, Any]
+
+
+class Committed(Message, frozen=True):
+    """Recorder → gate: every record up to this sequence is on disk."""
+
+    epoch: int
+    sequence: int
+
+
+class FrameRing(Message, frozen=True):
+    """Engine → recorder, with the ring's file descriptor: `slots` pictures of at most `slot_bytes`."""
+
+    epoch: int
+    slots: int
+    slot_bytes: int
+
+
+class FrameReady(Message, frozen=True):
+    """Engine → recorder: a judged picture lies in this slot until the recorder releases it."""
+
+    epoch: int
+    part: int
+    slot: int
+    generation: int
+    camera: str
+    sha256: str
+    width: int
+    height: int
+    channels: int
+    verdict: str
+    map_shape: tuple[int, int] | None
+    map_f32: bytes  # (h, w) float32, row by row; empty without a map
+
+
+class Release(Message, frozen=True):
+    """Recorder → engine: the slot may be written again."""
+
+    epoch: int
+    slot: int
+    generation: int
+
+
+# ── gate, recorder → web ─────────────────────────────────────────────────────────────────────────────────────────────
+class GateState(Message, frozen=True):
+    """Gate → web, about ten times a second: what the whole station is doing now."""
+
+    epoch: int
+    sequence: int
+    now_ns: int
+    mode: str
+    wanted_mode: str
+    ready: bool
+    unmet: list[Why]  # in order of importance; the first one is shown with its remedy
+    banner: list[Why]  # what stays on every page while it is true, e.g. allow_provisional
+    recipe: str
+    recipe_number: int
+    plc: dict[str, Any]  # link, counters, context as the PLC tells them
+    counts: dict[str, int]  # verdicts since the gate started, plus misses, late, refused
+    takt_s: float
+    deadline_ms: float
+
+
+class Live(Message, frozen=True):
+    """Recorder → web: one part, as recorded. Pictures are files in the live folder, named by their hash."""
+
+    sequence: int
+    now_ns: int
+    body: dict[str, Any]  # the ledger row's body
+    picture: str | None  # sha256 of the first picture, present in `run/live/` for a while
+    map_shape: tuple[int, int] | None
+    map_f32: bytes
+    shift: dict[str, int]  # verdict counts of the ledger since the recorder started, by verdict
+
+
+Any_: TypeAlias = (
+    Hello | Inspect | Inspected | Ping | EngineState | Welcome | Reserve | Reserved | Record | Committed
+    | FrameRing | FrameReady | Release | GateState | Live
+)  # fmt: skip
