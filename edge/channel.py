@@ -113,7 +113,7 @@ class Listener:
 
 def connect(path: Path) -> Channel | None:
     """A channel to the listener at `path`, None while nobody listens there."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
     try:
         sock.connect(str(path))
     except OSError:

@@ -1,0 +1,79 @@
+"""What each of the station's processes has in common: stop on a signal, prove progress, write a log."""
+
+import logging
+import mmap
+import os
+import signal
+import struct
+import time
+from pathlib import Path
+
+import structlog
+
+from edge.settings import StateFolder
+
+PROCESSES = ("recorder", "gate", "engine", "web")  # in the order of starting; `uplink` comes with the hub
+LOG_BYTES = 50_000_000  # then the log becomes NAME.1.jsonl
+
+
+class Progress:
+    """One word of shared memory per process, written by its main loop and read by the supervisor's watchdog."""
+
+    def __init__(self, state: StateFolder) -> None:
+        path = state.run / "progress"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.ftruncate(fd, 8 * len(PROCESSES))
+        self._map = mmap.mmap(fd, 8 * len(PROCESSES))
+        os.close(fd)
+
+    def mark(self, process: str) -> None:
+        """The main loop came round."""
+        struct.pack_into("<q", self._map, 8 * PROCESSES.index(process), time.monotonic_ns())
+
+    def age_s(self, process: str) -> float:
+        """Seconds since the main loop of `process` came round."""
+        (then,) = struct.unpack_from("<q", self._map, 8 * PROCESSES.index(process))
+        return (time.monotonic_ns() - int(then)) / 1e9
+
+
+class Stop:
+    """True from the first SIGTERM or SIGINT on; loops finish their round and close cleanly."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+
+    def __bool__(self) -> bool:
+        return self.asked
+
+
+def start_log(state: StateFolder, process: str, station: str, epoch: int) -> structlog.typing.FilteringBoundLogger:
+    """JSON lines in `logs/<process>.jsonl`, each with process, station and epoch."""
+    path = state.logs / f"{process}.jsonl"
+    rotate(path)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(path.open("a", encoding="utf-8", buffering=1)),
+    )
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return log.bind(process=process, station=station, epoch=epoch)
+
+
+def rotate(path: Path) -> None:
+    """Keep one older log; called at start only, so it never costs a part its time."""
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_suffix(".1.jsonl"))
+
+
+def new_epoch() -> int:
+    """A number that no earlier start of this process had: 32 random bits, never 0."""
+    return int.from_bytes(os.urandom(4), "big") or 1

@@ -1,0 +1,31 @@
+"""Asks the kernel for what a deadline needs; says what was refused, so that the station runs and shows it."""
+
+import ctypes
+import gc
+import os
+
+MCL_CURRENT, MCL_FUTURE = 1, 2  # sys/mman.h
+
+
+def raise_priority(priority: int, core: int, *, helpers_stay_normal: bool) -> list[str]:
+    """SCHED_FIFO on one core with memory locked and the garbage collector frozen; returns the rights that are missing.
+
+    helpers_stay_normal: threads made later (a camera SDK's) do not inherit the priority (facts/ipc: SCHED_RESET_ON_FORK
+    is the only way that survives a restart of grabbing).
+    """
+    missing = []
+    try:
+        os.sched_setaffinity(0, {core})
+    except (OSError, ValueError):
+        missing.append(f"core {core}")
+    policy = os.SCHED_FIFO | (os.SCHED_RESET_ON_FORK if helpers_stay_normal else 0)
+    try:
+        os.sched_setscheduler(0, policy, os.sched_param(priority))
+    except PermissionError:
+        missing.append("SCHED_FIFO (CAP_SYS_NICE or LimitRTPRIO)")
+    if ctypes.CDLL(None, use_errno=True).mlockall(MCL_CURRENT) != 0:
+        missing.append("mlockall (CAP_IPC_LOCK or LimitMEMLOCK)")
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    return missing

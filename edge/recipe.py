@@ -1,0 +1,106 @@
+"""A recipe: all settings for inspecting one part type. Never changes once read; change-over swaps the object."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from edge.settings import NAME
+from edge.toml_files import Strict, read
+from vocabulary import SettingsError
+
+
+class Line(Strict):
+    """The line cycle, from the machine's data sheet and its belt."""
+
+    takt_s: float = Field(gt=0, le=3600)
+    deadline_ms: float = Field(
+        gt=0, le=60_000, description="trigger → verdict consumed; the PLC's own, if shorter, wins"
+    )
+    exposure_window_ms: float = Field(
+        gt=0, le=60_000, description="half the least part spacing: an exposure later than this may show the next part"
+    )
+
+
+class Tool(Strict):
+    """One look at one camera's picture with one package."""
+
+    name: str = Field("surface", pattern=NAME)
+    kind: Literal["anomaly"] = "anomaly"
+    camera: str = Field(pattern=NAME)
+    package: Path = Field(description="relative to the recipe's folder")
+
+
+class HealthOverride(Strict):
+    """Picture-health limits of this recipe; a value left out comes from the package's taught pictures."""
+
+    mean_min: float | None = None
+    mean_max: float | None = None
+    contrast_min: float | None = None
+    saturated_share_max: float | None = None
+    sharpness_min: float | None = None
+
+
+class Recipe(Strict):
+    """`recipes/<name>/recipe.toml`."""
+
+    name: str = Field(pattern=NAME)
+    number: int = Field(ge=1, le=65535, description="what the PLC calls it")
+    product: str
+    line: Line
+    cameras: dict[str, dict[str, float | str]] = {}  # camera name → settings on top of the station's
+    tools: list[Tool] = Field(min_length=1)
+    picture_health: HealthOverride = HealthOverride()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRecipe:
+    """A recipe with where it came from and what its files were."""
+
+    recipe: Recipe
+    folder: Path
+    checksum: (
+        int  # 16 bit, shown to the PLC: settings changed by someone else are seen (as Keyence's settings checksum)
+    )
+
+    def package_path(self, tool: Tool) -> Path:
+        """Where this tool's package lies."""
+        return (self.folder / tool.package).resolve()
+
+
+def read_recipe(folder: Path, camera_names: list[str]) -> LoadedRecipe:
+    """The recipe in `folder`. Raises SettingsError naming file, field, value and remedy."""
+    path = folder / "recipe.toml"
+    recipe = read(path, Recipe)
+    if recipe.name != folder.name:
+        raise SettingsError(f"{path}: name: {recipe.name!r} lies in folder {folder.name!r}", "use one name for both")
+    for where, name in [(f"tools.{n}.camera", tool.camera) for n, tool in enumerate(recipe.tools)] + [
+        (f"cameras.{name}", name) for name in recipe.cameras
+    ]:
+        if name not in camera_names:
+            raise SettingsError(
+                f"{path}: {where}: no camera {name!r} at this station", f"one of {', '.join(camera_names)}"
+            )
+    names = [tool.name for tool in recipe.tools]
+    if len(set(names)) < len(names):
+        raise SettingsError(f"{path}: tools: two tools have one name", "give each tool its own name")
+    digest = hashlib.sha256(path.read_bytes()).digest()
+    return LoadedRecipe(recipe, folder, int.from_bytes(digest[:2], "big"))
+
+
+def read_recipes(folder: Path, camera_names: list[str]) -> dict[str, LoadedRecipe]:
+    """Every recipe under `folder`, by name. Raises SettingsError, also when two share a number."""
+    found = [read_recipe(path.parent, camera_names) for path in sorted(folder.glob("*/recipe.toml"))]
+    if not found:
+        raise SettingsError(f"{folder}: no recipe here", "put one at recipes/<name>/recipe.toml")
+    numbers: dict[int, str] = {}
+    for loaded in found:
+        if other := numbers.get(loaded.recipe.number):
+            raise SettingsError(
+                f"{folder}: recipes {other!r} and {loaded.recipe.name!r} share number {loaded.recipe.number}",
+                "the PLC needs one number each",
+            )
+        numbers[loaded.recipe.number] = loaded.recipe.name
+    return {loaded.recipe.name: loaded for loaded in found}

@@ -1,0 +1,118 @@
+"""`station.toml`: who this station is and what it is wired to. Parsed once; frozen afterwards."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from edge.toml_files import Strict, read
+from vocabulary import Mode, SettingsError
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+
+class CameraSettings(Strict):
+    """One camera and how its frames come to be."""
+
+    name: str = Field(pattern=NAME)
+    uri: str = Field(min_length=3, description="folder:PATH, sim:?seed=1, basler:SERIAL; relative paths from this file")
+    trigger_source: Literal["software"] = "software"  # the wired sources come with the frame-part join
+    frame_timeout_ms: float = Field(500, gt=0, le=10_000)
+    settings: dict[str, float | str] = {}
+
+
+class PlcSettings(Strict):
+    """The link to the machine."""
+
+    uri: str = Field(min_length=3)
+    poll_ms: float = Field(2, ge=1, le=100)
+    recipe_master: Literal["station", "plc"] = "station"
+    transport_ms: float = Field(
+        10, ge=0, description="measured maxima of trigger transport and write-to-consumed; taken off the PLC's deadline"
+    )
+
+
+class WebSettings(Strict):
+    """Where the pages are served."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8470, ge=0, le=65535)
+
+
+class PictureSettings(Strict):
+    """Which pictures are kept. All NG, RECHECK and NOT_INSPECTED; a share of OK; oldest OK first when the budget is full."""
+
+    keep_ok_share: float = Field(0.02, ge=0, le=1)
+    budget_mb: int = Field(20_000, ge=10)
+
+
+class RealTimeSettings(Strict):
+    """Which core belongs to whom, and the SCHED_FIFO priorities of design §2."""
+
+    gate_core: int = Field(0, ge=0)
+    engine_core: int = Field(1, ge=0)
+    gate_priority: int = Field(60, ge=1, le=98)
+    engine_priority: int = Field(50, ge=26, le=97)  # above 25: the vendor SDK's own grab thread (facts: RR 25)
+
+
+class Station(Strict):
+    """The whole file."""
+
+    name: str = Field(pattern=NAME)
+    mode: Mode = Mode.AUTO
+    allow_provisional: bool = Field(False, description="AUTO although limits are provisional; stays on every banner")
+    recipe: str = Field(pattern=NAME, description="folder under recipes/ that is active at start")
+    cameras: list[CameraSettings] = Field(min_length=1)
+    plc: PlcSettings
+    web: WebSettings = WebSettings()
+    pictures: PictureSettings = PictureSettings()
+    real_time: RealTimeSettings = RealTimeSettings()
+
+
+def read_station(path: Path) -> Station:
+    """The station at `path`. Raises SettingsError naming the field."""
+    station = read(path, Station)
+    names = [camera.name for camera in station.cameras]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise SettingsError(
+            f"{path}: cameras: name {sorted(twice)[0]!r} is there twice", "give each camera its own name"
+        )
+    return station
+
+
+class StateFolder:
+    """Where a station keeps what it must not lose, and its runtime files (design §7)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.run = self.root / "run"
+        self.live = self.run / "live"  # pictures of the last parts, for the page
+        self.ledger = self.root / "ledger.sqlite"
+        self.pictures = self.root / "pictures"
+        self.packages = self.root / "packages"
+        self.logs = self.root / "logs"
+        self.trust = self.root / "trust"
+        self.endpoints = self.run / "endpoints.json"
+        self.station_file = self.run / "station_file"  # text: the station.toml that `jidoka run` was given
+
+    def make(self) -> None:
+        """Create what is missing. Raises SettingsError."""
+        try:
+            for folder in (self.live, self.pictures, self.packages, self.logs, self.trust):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as err:
+            raise SettingsError(f"state folder {self.root}: {err.strerror}", "choose a writable --state") from err
+
+    def socket(self, process: str) -> Path:
+        """Where `process` listens."""
+        return self.run / f"{process}.sock"
+
+    def station(self) -> tuple[Station, Path]:
+        """The settings this state folder runs with, and the folder they came from. Raises SettingsError."""
+        try:
+            path = Path(self.station_file.read_text(encoding="utf-8"))
+        except OSError as err:
+            raise SettingsError(
+                f"state folder {self.root}: no station was started here", "jidoka run STATION.toml"
+            ) from err
+        return read_station(path), path.parent
