@@ -1,7 +1,7 @@
 """Unix SEQPACKET sockets between the station's processes: whole messages, never blocking, every loss visible.
 
-Chosen by measurement against six alternatives (docs/decisions/0001-processes-and-channels.md). A full queue is an answer
-(`send` returns False), a dead peer is an event (`ChannelClosed`), a message cut short is refused.
+Chosen by measurement against six alternatives (docs/decisions/0001-processes-and-channels.md). A full queue is an
+answer (`send` returns False), a dead peer is an event (`ChannelClosed`), a message cut short is refused.
 """
 
 import array

@@ -27,7 +27,7 @@ class Line(Strict):
 class Tool(Strict):
     """One look at one camera's picture with one package."""
 
-    name: str = Field("surface", pattern=NAME)
+    name: str = Field(default="surface", pattern=NAME)
     kind: Literal["anomaly"] = "anomaly"
     camera: str = Field(pattern=NAME)
     package: Path = Field(description="relative to the recipe's folder")
@@ -50,7 +50,9 @@ class Recipe(Strict):
     number: int = Field(ge=1, le=65535, description="what the PLC calls it")
     product: str
     line: Line
-    cameras: dict[str, dict[str, float | str]] = {}  # camera name → settings on top of the station's
+    cameras: dict[str, dict[str, float | str]] = Field(
+        default_factory=dict
+    )  # camera name → settings on top of the station's
     tools: list[Tool] = Field(min_length=1)
     picture_health: HealthOverride = HealthOverride()
 

@@ -32,7 +32,7 @@ class RingWriter:
         self.no_slot = 0  # pictures that found no free slot
 
     def put(self, image: Image) -> tuple[int, int] | None:
-        """Copy a picture into a free slot; (slot, generation), or None when there is none or it is too large (counted)."""
+        """Copy a picture into a free slot; (slot, generation), or None: no slot, or too large (counted)."""
         if not self._free or image.nbytes > self.slot_bytes:
             self.no_slot += 1
             return None

@@ -17,18 +17,20 @@ class CameraSettings(Strict):
     name: str = Field(pattern=NAME)
     uri: str = Field(min_length=3, description="folder:PATH, sim:?seed=1, basler:SERIAL; relative paths from this file")
     trigger_source: Literal["software"] = "software"  # the wired sources come with the frame-part join
-    frame_timeout_ms: float = Field(500, gt=0, le=10_000)
-    settings: dict[str, float | str] = {}
+    frame_timeout_ms: float = Field(default=500, gt=0, le=10_000)
+    settings: dict[str, float | str] = Field(default_factory=dict)
 
 
 class PlcSettings(Strict):
     """The link to the machine."""
 
     uri: str = Field(min_length=3)
-    poll_ms: float = Field(2, ge=1, le=100)
+    poll_ms: float = Field(default=2, ge=1, le=100)
     recipe_master: Literal["station", "plc"] = "station"
     transport_ms: float = Field(
-        10, ge=0, description="measured maxima of trigger transport and write-to-consumed; taken off the PLC's deadline"
+        default=10,
+        ge=0,
+        description="measured maxima of trigger transport and write-to-consumed; taken off the PLC's deadline",
     )
 
 
@@ -36,23 +38,23 @@ class WebSettings(Strict):
     """Where the pages are served."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8470, ge=0, le=65535)
+    port: int = Field(default=8470, ge=0, le=65535)
 
 
 class PictureSettings(Strict):
-    """Which pictures are kept. All NG, RECHECK and NOT_INSPECTED; a share of OK; oldest OK first when the budget is full."""
+    """Kept are all pictures of NG, RECHECK, NOT_INSPECTED and a share of OK; over budget the oldest OK go first."""
 
-    keep_ok_share: float = Field(0.02, ge=0, le=1)
-    budget_mb: int = Field(20_000, ge=10)
+    keep_ok_share: float = Field(default=0.02, ge=0, le=1)
+    budget_mb: int = Field(default=20_000, ge=10)
 
 
 class RealTimeSettings(Strict):
     """Which core belongs to whom, and the SCHED_FIFO priorities of design §2."""
 
-    gate_core: int = Field(0, ge=0)
-    engine_core: int = Field(1, ge=0)
-    gate_priority: int = Field(60, ge=1, le=98)
-    engine_priority: int = Field(50, ge=26, le=97)  # above 25: the vendor SDK's own grab thread (facts: RR 25)
+    gate_core: int = Field(default=0, ge=0)
+    engine_core: int = Field(default=1, ge=0)
+    gate_priority: int = Field(default=60, ge=1, le=98)
+    engine_priority: int = Field(default=50, ge=26, le=97)  # above 25: the vendor SDK's own grab thread (facts: RR 25)
 
 
 class Station(Strict):
@@ -60,7 +62,9 @@ class Station(Strict):
 
     name: str = Field(pattern=NAME)
     mode: Mode = Mode.AUTO
-    allow_provisional: bool = Field(False, description="AUTO although limits are provisional; stays on every banner")
+    allow_provisional: bool = Field(
+        default=False, description="AUTO although limits are provisional; stays on every banner"
+    )
     recipe: str = Field(pattern=NAME, description="folder under recipes/ that is active at start")
     cameras: list[CameraSettings] = Field(min_length=1)
     plc: PlcSettings

@@ -1,0 +1,101 @@
+"""The picture archive: content-addressed PNG files, kept by class, inside a budget."""
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+import cv2
+
+from edge.recorder.ledger import utc_now
+from edge.settings import PictureSettings
+from vocabulary import Image, Verdict
+
+LIVE_FILES = 32  # pictures of the last parts for the page
+COMPRESSION = 1  # zlib level: lossless all the same, three times faster than the default
+
+
+class Archive:
+    """Files `pictures/ab/ab….png` named by vocabulary.picture_hash; the ledger's `picture` table says what is kept."""
+
+    def __init__(self, folder: Path, live: Path, db: sqlite3.Connection, settings: PictureSettings) -> None:
+        self.folder, self.live, self.db, self.settings = folder, live, db, settings
+        (self.used,) = db.execute("SELECT COALESCE(SUM(bytes), 0) FROM picture").fetchone()
+        self.failed = 0  # pictures that could not be stored; the inspection goes on
+        self._shown: list[Path] = []
+        for left_over in live.glob("*"):
+            left_over.unlink()
+
+    def keep(self, sha256: str, verdict: str) -> str | None:
+        """The retention class of a picture, None when it need not be kept. OK is sampled by its hash: repeatable."""
+        if verdict != Verdict.OK:
+            return verdict
+        return "OK_SAMPLE" if int(sha256[:8], 16) / 2**32 < self.settings.keep_ok_share else None
+
+    def store(self, image: Image, sha256: str, verdict: str, *, show: bool) -> None:
+        """Keep a picture if its class asks for it, and lay it out for the page if somebody looks."""
+        retention = self.keep(sha256, verdict)
+        if retention is None and not show:
+            return
+        colour = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
+        done, encoded = cv2.imencode(".png", colour, [cv2.IMWRITE_PNG_COMPRESSION, COMPRESSION])
+        if not done:
+            self.failed += 1
+            return
+        data = encoded.tobytes()
+        if retention is not None:
+            self._write(data, sha256, retention)
+        if show:
+            self._show(data, sha256)
+
+    def path(self, sha256: str) -> Path:
+        """Where a picture lies if it is kept."""
+        return self.folder / sha256[:2] / f"{sha256}.png"
+
+    def _write(self, data: bytes, sha256: str, retention: str) -> None:
+        path = self.path(sha256)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            replace(path, data)
+            added = self.db.execute(
+                "INSERT OR IGNORE INTO picture VALUES (?, ?, ?, ?)", (sha256, retention, len(data), utc_now())
+            ).rowcount
+        except (OSError, sqlite3.Error):
+            self.failed += 1  # a full disk stops pictures first, never the inspection; the count is in the status
+            return
+        self.used += len(data) * added
+        while self.used > self.settings.budget_mb * 1_000_000 and self._drop_oldest():
+            pass
+
+    def _drop_oldest(self) -> bool:
+        """Make room: sampled OK pictures go before all others."""
+        row = self.db.execute(
+            "SELECT sha256, bytes FROM picture ORDER BY retention <> 'OK_SAMPLE', stored_utc LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            self.path(row[0]).unlink()
+        self.db.execute("DELETE FROM picture WHERE sha256 = ?", (row[0],))
+        self.used -= row[1]
+        return True
+
+    def _show(self, data: bytes, sha256: str) -> None:
+        path = self.live / f"{sha256}.png"
+        try:
+            replace(path, data)
+        except OSError:
+            self.failed += 1
+            return
+        if path in self._shown:
+            self._shown.remove(path)
+        self._shown.append(path)
+        while len(self._shown) > LIVE_FILES:
+            self._shown.pop(0).unlink(missing_ok=True)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never half of one."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)

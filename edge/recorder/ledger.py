@@ -1,0 +1,174 @@
+"""The ledger: one chained row per part, and further rows that name it. Append only; the recorder is its sole writer.
+
+hash = SHA-256 of (previous hash in hex + the row's canonical JSON, UTF-8). The JSON text that was hashed is what is
+stored, so a checker needs no JSON library to verify the chain; the first row's previous hash is 64 zeros.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vocabulary import LedgerError
+
+USER_VERSION = 1
+GENESIS = "0" * 64
+RANGE = 10_000  # part numbers reserved at a time: an hour and more at any line speed we serve
+WINDOW = 4_096  # how many of the last triggers are searched for holes after a restart; above any ring's depth
+
+SCHEMA = """
+CREATE TABLE entry (
+    entry INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    part INTEGER,
+    epoch INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    utc TEXT GENERATED ALWAYS AS (json_extract(body, '$.utc')) VIRTUAL,
+    verdict TEXT GENERATED ALWAYS AS (json_extract(body, '$.verdict')) VIRTUAL,
+    plc_epoch INTEGER GENERATED ALWAYS AS (json_extract(body, '$.plc.epoch')) VIRTUAL,
+    trigger_number INTEGER GENERATED ALWAYS AS (json_extract(body, '$.plc.number')) VIRTUAL,
+    UNIQUE (epoch, sequence)
+) STRICT;
+CREATE UNIQUE INDEX one_row_per_part ON entry (part) WHERE kind = 'part';
+CREATE UNIQUE INDEX one_row_per_trigger ON entry (plc_epoch, trigger_number) WHERE kind = 'part';
+CREATE INDEX by_verdict ON entry (verdict, entry) WHERE kind = 'part';
+CREATE INDEX by_part ON entry (part);
+CREATE TABLE reserved (last INTEGER NOT NULL) STRICT;
+INSERT INTO reserved VALUES (0);
+CREATE TABLE picture (
+    sha256 TEXT PRIMARY KEY,
+    retention TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    stored_utc TEXT NOT NULL
+) STRICT;
+"""
+
+
+def canonical(body: dict[str, Any]) -> str:
+    """Keys sorted, no white space, shortest number form: one text for one content."""
+    return msgspec.json.encode(body, order="sorted").decode()
+
+
+def chain(previous: str, body: str) -> str:
+    """The hash of a row."""
+    return hashlib.sha256((previous + body).encode()).hexdigest()
+
+
+def utc_now() -> str:
+    """UTC with milliseconds, for people; order comes from the entry number."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the ledger's account of the PLC's triggers ends."""
+
+    plc_epoch: int
+    number: int
+    parts: int
+    missing: list[tuple[int, int]]  # (number, parts) without a row, inside the last WINDOW triggers of this PLC epoch
+
+
+class Ledger:
+    """The file, opened for writing. SQLite in WAL with synchronous=FULL: a returned commit survives a power cut."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.db = sqlite3.connect(path, isolation_level=None, timeout=5)
+            self.db.execute("PRAGMA journal_mode=WAL")
+            self.db.execute("PRAGMA synchronous=FULL")
+            (version,) = self.db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                self.db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {USER_VERSION}; COMMIT;")
+            elif version != USER_VERSION:
+                raise LedgerError(
+                    f"{path}: ledger version {version}, this software writes {USER_VERSION}", "update Jidoka"
+                )
+            row = self.db.execute("SELECT entry, hash FROM entry ORDER BY entry DESC LIMIT 1").fetchone()
+        except sqlite3.Error as err:
+            raise LedgerError(f"{path}: {err}", "restore the ledger from its backup, or free disk space") from err
+        self.entries: int = row[0] if row else 0
+        self.head: str = row[1] if row else GENESIS
+
+    def append(self, rows: Iterable[tuple[str, int | None, int, int, dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Commit rows (kind, part, epoch, sequence, body) in one transaction; those already there are passed over.
+
+        Returns the bodies that are new, as stored. Raises LedgerError and leaves the ledger as it was.
+        """
+        new: list[dict[str, Any]] = []
+        entries, head = self.entries, self.head
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+            for kind, part, epoch, sequence, body in rows:
+                known = self.db.execute("SELECT 1 FROM entry WHERE epoch = ? AND sequence = ?", (epoch, sequence))
+                if known.fetchone():
+                    continue
+                if kind == "part" and self._judged(body):
+                    kind = "second_verdict"  # never applied, never lost: the trigger keeps its first row
+                full = {**body, "entry": entries + 1, "kind": kind, "part": part, "epoch": epoch, "sequence": sequence}
+                text = canonical(full)
+                digest = chain(head, text)
+                self.db.execute(
+                    "INSERT INTO entry (entry, kind, part, epoch, sequence, body, previous, hash)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (entries + 1, kind, part, epoch, sequence, text, head, digest),
+                )
+                entries, head = entries + 1, digest
+                new.append(full)
+            self.db.execute("COMMIT")
+        except sqlite3.Error as err:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            raise LedgerError(
+                f"{self.path}: {err}", "free disk space; parts are NOT_INSPECTED until rows are safe"
+            ) from err
+        self.entries, self.head = entries, head
+        return new
+
+    def _judged(self, body: dict[str, Any]) -> bool:
+        """The trigger of this body has its part row already."""
+        trigger = (body["plc"]["epoch"], body["plc"]["number"])
+        found = self.db.execute(
+            "SELECT 1 FROM entry WHERE kind = 'part' AND plc_epoch = ? AND trigger_number = ?", trigger
+        )
+        return found.fetchone() is not None
+
+    def reserve(self) -> tuple[int, int]:
+        """A range of part numbers that nobody else ever gets, durable before it is returned."""
+        (last,) = self.db.execute("UPDATE reserved SET last = last + ? RETURNING last", (RANGE,)).fetchone()
+        return last - RANGE + 1, last
+
+    def standing(self) -> Standing | None:
+        """The last trigger that has a row, and the holes before it; None on a ledger without parts."""
+        last = self.db.execute(
+            "SELECT plc_epoch FROM entry WHERE kind = 'part' AND plc_epoch IS NOT NULL ORDER BY entry DESC LIMIT 1"
+        ).fetchone()
+        if last is None:
+            return None
+        rows = self.db.execute(
+            "SELECT trigger_number, json_extract(body, '$.plc.parts') FROM entry"
+            " WHERE kind = 'part' AND plc_epoch = ? ORDER BY trigger_number DESC LIMIT ?",
+            (last[0], WINDOW),
+        ).fetchall()
+        have = dict(rows)
+        top = max(have)
+        missing = [(n, have[top] - (top - n)) for n in range(min(have), top) if n not in have]
+        return Standing(last[0], top, have[top], missing)
+
+    def counts(self) -> dict[str, int]:
+        """How many parts have each verdict."""
+        rows = self.db.execute("SELECT verdict, COUNT(*) FROM entry WHERE kind = 'part' GROUP BY verdict")
+        return {str(verdict): int(n) for verdict, n in rows}
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and let go."""
+        self.db.close()
