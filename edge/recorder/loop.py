@@ -11,8 +11,18 @@ import structlog
 
 from edge.channel import Channel, ChannelClosed, Listener
 from edge.messages import (
-    VERSION, Committed, FrameReady, FrameRing, Hello, Live, Record, Release, Reserve, Reserved, Welcome,
-)  # fmt: skip
+    VERSION,
+    Committed,
+    FrameReady,
+    FrameRing,
+    Hello,
+    Live,
+    Record,
+    Release,
+    Reserve,
+    Reserved,
+    Welcome,
+)
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.recorder.archive import Archive
 from edge.recorder.ledger import Ledger, utc_now
@@ -49,13 +59,14 @@ class Recorder:
         """Wait for whoever has something, serve them, commit when due."""
         if self.due is not None:
             wait_s = min(wait_s, max(0.0, self.due - time.monotonic()))
-        readable, _, _ = select.select([self.listener, *self.peers], [], [], wait_s)
-        if self.listener in readable:
-            while (peer := self.listener.accept()) is not None:
-                self.peers[peer] = ""
-        for peer in readable:
-            if isinstance(peer, Channel) and peer in self.peers:
-                self._serve(peer, BURST)
+        waiting: list[Listener | Channel] = [self.listener, *self.peers]
+        readable, _, _ = select.select(waiting, [], [], wait_s)
+        for one in readable:
+            if isinstance(one, Channel):
+                if one in self.peers:
+                    self._serve(one, BURST)
+            elif (new := self.listener.accept()) is not None:
+                self.peers[new] = ""
         if self.due is not None and time.monotonic() >= self.due:
             self.commit()
 

@@ -1,0 +1,177 @@
+"""One part, from the gate's request to the answer. Reads like the timing diagram.
+
+request  _|‾|________________________________________
+expose       ▓ all cameras of the recipe
+frames        ▓▓▓▓
+infer             ▓▓▓▓▓▓▓▓▓▓ tool after tool
+answer                      ▓     ^ deadline: the gate answers NOT_INSPECTED, whatever happens here
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from camera_drivers.camera import Frame
+from edge.engine.cameras import StationCamera
+from edge.engine.recipes import ReadyRecipe, ReadyTool
+from edge.messages import Inspect, Inspected, Picture, ToolResult, Why
+from models.inspection import Inspection, inspect
+from vocabulary import (
+    Clock,
+    DeviceError,
+    DeviceLost,
+    DeviceTimeout,
+    Image,
+    InspectionError,
+    ModelError,
+    Reason,
+    ScoreMap,
+    Verdict,
+    picture_hash,
+    worst,
+)
+
+
+@dataclass(slots=True)
+class Look:
+    """One picture with what was found on it, for the recorder."""
+
+    picture: Picture
+    image: Image  # valid until the lease ends
+    map: ScoreMap | None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What one request leads to."""
+
+    laps: dict[str, int]
+    verdicts: list[Verdict] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+    looks: dict[str, Look] = field(default_factory=dict)  # by camera
+    tools: list[ToolResult] = field(default_factory=list)
+
+    def fail(self, code: str, text: str) -> None:
+        """Something kept the part from being inspected."""
+        self.verdicts.append(Verdict.NOT_INSPECTED)
+        self.reasons.append(Reason(code, text))
+
+    def message(self, request: Inspect, recipe: ReadyRecipe) -> Inspected:
+        """For the gate."""
+        its = recipe.loaded.recipe
+        return Inspected(
+            request.epoch,
+            request.part,
+            worst(self.verdicts),
+            [Why(reason.code, reason.text) for reason in self.reasons],
+            its.name,
+            its.number,
+            recipe.loaded.checksum,
+            [look.picture for look in self.looks.values()],
+            self.tools,
+            self.laps,
+        )
+
+
+def inspect_part(
+    request: Inspect, recipe: ReadyRecipe, cameras: dict[str, StationCamera], clock: Clock, leases: ExitStack
+) -> Answer:
+    """Expose, judge, answer. Every failure is a NOT_INSPECTED with its reason; `leases` ends the pictures' life."""
+    answer = Answer({"received": clock.now_ns()})
+    if request.deadline_ns <= clock.now_ns():
+        answer.fail("engine_late", "the request was past its deadline when the engine came to it")
+        return answer
+    try:
+        frames = expose(request, [cameras[name] for name in recipe.cameras], clock, leases, answer)
+        for tool in recipe.tools:
+            judge(tool, answer.looks[tool.tool.camera], frames[tool.tool.camera], answer)
+            answer.laps["inferred"] = clock.now_ns()
+    except InspectionError as err:
+        answer.fail(code_of(err), str(err))
+    answer.laps["decided"] = clock.now_ns()
+    return answer
+
+
+def expose(
+    request: Inspect, cameras: list[StationCamera], clock: Clock, leases: ExitStack, answer: Answer
+) -> dict[str, Frame]:
+    """One frame of every camera, each exposed inside the window in which this part, and no other, is in view."""
+    if (late := clock.now_ns() - request.expose_by_ns) > 0:
+        raise ExposedLate(
+            "exposure", f"{late / 1e6:.1f} ms after this part's window", "raise takt or speed up the station"
+        )
+    for camera in cameras:
+        camera.expose(request.part)
+    answer.laps["exposed"] = clock.now_ns()
+    frames = {}
+    for camera in cameras:
+        left_s = max(0.0, (request.deadline_ns - clock.now_ns()) / 1e9)
+        lease = camera.frame(request.part, min(left_s, camera.settings.frame_timeout_ms / 1e3))
+        frame = leases.enter_context(lease)
+        if frame.exposed_ns > request.expose_by_ns:
+            raise ExposedLate(camera.name, "exposed after this part's window", "raise takt or speed up the station")
+        frames[camera.name] = frame
+        answer.looks[camera.name] = Look(described(frame), frame.image, None)
+    answer.laps["arrived"] = clock.now_ns()
+    return frames
+
+
+def judge(tool: ReadyTool, look: Look, frame: Frame, answer: Answer) -> None:
+    """One tool's look at one picture."""
+    found: Inspection = inspect(frame.image, tool.runner, tool.health)
+    limits = tool.runner.package.limits
+    if look.map is None:
+        look.map = found.map
+    answer.verdicts.append(found.verdict)
+    answer.reasons += found.reasons
+    health = found.health
+    answer.tools.append(
+        ToolResult(
+            tool.name,
+            frame.camera,
+            tool.runner.package.address,
+            found.verdict,
+            found.score,
+            limits.ng,
+            limits.recheck,
+            [(*finding.box, finding.score) for finding in found.findings],
+            {} if health is None else health.as_dict(),
+        )
+    )
+
+
+def described(frame: Frame) -> Picture:
+    """A frame's identity for the ledger, bound to its pixels before anything is judged."""
+    height, width = frame.image.shape[:2]
+    channels = 1 if frame.image.ndim == 2 else frame.image.shape[2]
+    return Picture(
+        frame.camera,
+        picture_hash(frame.image),
+        width,
+        height,
+        channels,
+        frame.exposed_ns,
+        frame.arrived_ns,
+        frame.clock,
+        frame.device_frame_id,
+        frame.exposure_us,
+        frame.gain_db,
+        frame.lost_before,
+    )
+
+
+class ExposedLate(DeviceTimeout):
+    """The picture may show the next part: it is worth nothing."""
+
+
+CODES = {
+    DeviceLost: "camera_lost",
+    ExposedLate: "exposed_late",
+    DeviceTimeout: "camera_no_frame",
+    DeviceError: "camera_failed",
+    ModelError: "model_failed",
+}
+
+
+def code_of(err: InspectionError) -> str:
+    """A stable reason code from the error tree; the nearest class wins."""
+    return next((code for kind, code in CODES.items() if isinstance(err, kind)), "inspection_failed")

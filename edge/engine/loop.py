@@ -1,0 +1,221 @@
+"""The engine's main loop: answers the gate's requests and pings; proves itself when nothing else is to do."""
+
+import os
+import select
+from contextlib import ExitStack
+
+import structlog
+
+from edge.channel import Channel, ChannelClosed, connect
+from edge.engine.cameras import StationCamera
+from edge.engine.inspect import Answer, Look, inspect_part
+from edge.engine.recipes import ReadyRecipe, load_recipes
+from edge.messages import EngineState, FrameReady, FrameRing, Hello, Inspect, Inspected, Ping, Release, Why
+from edge.process import Progress, Stop, new_epoch, start_log
+from edge.realtime import raise_priority
+from edge.ring import RingWriter
+from edge.settings import StateFolder
+from vocabulary import Clock, InspectionError, MonotonicClock
+
+SLOTS = 16  # pictures the recorder may be behind: 0.8 s at 20 parts/s; a commit's worst fsync was 250 ms
+SLOT_BYTES = 16 << 20  # 5 megapixels in colour
+IDLE_PROOF_NS = 2_000_000_000  # design §2: golden vector and camera probe every 2 s of idleness, also keeps caches warm
+MAX_MAP_BYTES = 128 << 10  # a score map larger than this stays at home: it must fit one message
+
+
+class Engine:
+    """Everything the engine holds. Packages are read before arming; afterwards nothing is opened but lost devices."""
+
+    def __init__(self, state: StateFolder, clock: Clock) -> None:
+        self.station, base = state.station()
+        self.state, self.clock, self.epoch = state, clock, new_epoch()
+        self.log: structlog.typing.FilteringBoundLogger = start_log(state, "engine", self.station.name, self.epoch)
+        self.cameras = {one.name: StationCamera(one, base) for one in self.station.cameras}
+        self.recipes = load_recipes(base, list(self.cameras), state.trust)
+        self.active = self._named(self.station.recipe)
+        self.ring = RingWriter(SLOTS, SLOT_BYTES)
+        self.gate: Channel | None = None
+        self.recorder: Channel | None = None
+        self.degraded: list[str] = []
+        self.model_fault: InspectionError | None = None
+        self.last_work_ns = clock.now_ns()
+        self.open_cameras()
+
+    def round(self, wait_s: float) -> None:
+        """Serve whoever has something; prove the models and cameras when idle."""
+        self._connect()
+        peers = [peer for peer in (self.gate, self.recorder) if peer is not None]
+        readable, _, _ = select.select(peers, [], [], wait_s)
+        if self.recorder in readable:
+            self._hear_recorder()
+        if self.gate in readable:
+            self._hear_gate()
+        elif self.clock.now_ns() - self.last_work_ns > IDLE_PROOF_NS:
+            self.prove()
+
+    def open_cameras(self) -> None:
+        """Give each camera its recipe's settings and (re)open those that are lost."""
+        for name, camera in self.cameras.items():
+            camera.use(self.active.loaded.recipe.cameras.get(name, {}))
+            camera.try_open()
+
+    def prove(self) -> None:
+        """One golden vector through each model, one uncached look at each camera."""
+        self.last_work_ns = self.clock.now_ns()
+        try:
+            for tool in self.active.tools:
+                tool.runner.replay_golden()
+            self.model_fault = None
+        except InspectionError as err:
+            self.model_fault = err
+        for camera in self.cameras.values():
+            camera.probe()
+        self.open_cameras()
+
+    def inspect(self, request: Inspect) -> None:
+        """Answer one request, then hand its pictures to the recorder."""
+        if not self._change_over(request.recipe):
+            answer = Answer({"received": self.clock.now_ns()})
+            answer.fail("recipe_unknown", f"the PLC asked for recipe {request.recipe}: add it at recipes/<name>/")
+            self._tell_gate(answer.message(request, self.active))
+            return
+        with ExitStack() as leases:
+            answer = inspect_part(request, self.active, self.cameras, self.clock, leases)
+            message = answer.message(request, self.active)
+            self._tell_gate(message)
+            for look in answer.looks.values():
+                self._hand_over(request.part, look, message.verdict)
+        self.last_work_ns = self.clock.now_ns()
+
+    def tell_state(self, sequence: int) -> None:
+        """What the gate needs to know of us."""
+        its = self.active.loaded.recipe
+        self._tell_gate(
+            EngineState(
+                self.epoch,
+                sequence,
+                self._unmet(),
+                its.name,
+                its.number,
+                self.active.loaded.checksum,
+                self.active.provisional,
+                its.line.takt_s,
+                its.line.deadline_ms,
+                its.line.exposure_window_ms,
+                self.degraded,
+            )
+        )
+
+    def close(self) -> None:
+        """Let go of the devices."""
+        for camera in self.cameras.values():
+            camera.close()
+        for peer in (self.gate, self.recorder):
+            if peer is not None:
+                peer.close()
+
+    def _unmet(self) -> list[Why]:
+        unmet = [Why("camera_not_ready", str(camera.unmet)) for camera in self.cameras.values() if camera.unmet]
+        if self.model_fault is not None:
+            unmet.append(Why("model_failed", str(self.model_fault)))
+        return unmet
+
+    def _named(self, name: str) -> ReadyRecipe:
+        if name not in self.recipes:
+            raise InspectionError(f"station.toml: recipe: no {name!r}", f"one of {', '.join(self.recipes)}")
+        return self.recipes[name]
+
+    def _change_over(self, number: int | None) -> bool:
+        """Make the recipe with this PLC number the active one; None keeps what is active. False: there is none."""
+        if number is None or number == self.active.loaded.recipe.number:
+            return True
+        for ready in self.recipes.values():
+            if ready.loaded.recipe.number == number:
+                self.active = ready
+                self.open_cameras()
+                return True
+        return False
+
+    def _connect(self) -> None:
+        hello = Hello("engine", self.epoch, os.getpid())
+        if self.gate is None:
+            self.gate = connect(self.state.socket("gate"))
+            self._tell_gate(hello)
+            self.tell_state(0)
+        if self.recorder is None:
+            self.recorder = connect(self.state.socket("recorder"))
+            if self.recorder is None:
+                return
+            try:
+                self.ring.release_all()
+                self.recorder.send(hello)
+                self.recorder.send(FrameRing(self.epoch, SLOTS, SLOT_BYTES), self.ring.fd)
+            except ChannelClosed:
+                self._lose_recorder()
+
+    def _hear_gate(self) -> None:
+        try:
+            while self.gate is not None and (message := self.gate.receive()) is not None:
+                if isinstance(message, Inspect):
+                    self.inspect(message)
+                elif isinstance(message, Ping):
+                    self.open_cameras()
+                    self.tell_state(message.sequence)
+        except ChannelClosed:
+            self._lose_gate()
+
+    def _hear_recorder(self) -> None:
+        try:
+            while self.recorder is not None and (message := self.recorder.receive()) is not None:
+                if isinstance(message, Release):
+                    self.ring.release(message.slot, message.generation)
+        except ChannelClosed:
+            self._lose_recorder()
+
+    def _hand_over(self, part: int, look: Look, verdict: str) -> None:
+        """A picture that finds no slot or no recorder is counted and not kept; no part waits for it."""
+        if self.recorder is None or (place := self.ring.put(look.image)) is None:
+            return
+        fits = look.map is not None and look.map.nbytes <= MAX_MAP_BYTES
+        shape = (int(look.map.shape[0]), int(look.map.shape[1])) if look.map is not None and fits else None
+        data = look.map.tobytes() if look.map is not None and fits else b""
+        its = look.picture
+        ready = FrameReady(
+            self.epoch, part, *place, its.camera, its.sha256, its.width, its.height, its.channels, verdict, shape, data
+        )
+        try:
+            if not self.recorder.send(ready):
+                self.ring.release(*place)
+        except ChannelClosed:
+            self._lose_recorder()
+
+    def _tell_gate(self, message: Hello | EngineState | Inspected) -> None:
+        if self.gate is None:
+            return
+        try:
+            self.gate.send(message)
+        except ChannelClosed:
+            self._lose_gate()
+
+    def _lose_gate(self) -> None:
+        if self.gate is not None:
+            self.gate.close()
+            self.gate = None
+
+    def _lose_recorder(self) -> None:
+        if self.recorder is not None:
+            self.recorder.close()
+            self.recorder = None
+            self.ring.release_all()
+
+
+def run(state: StateFolder) -> None:
+    """The process `engine`."""
+    stop, progress, engine = Stop(), Progress(state), Engine(state, MonotonicClock())
+    real_time = engine.station.real_time
+    engine.degraded = raise_priority(real_time.engine_priority, real_time.engine_core, helpers_stay_normal=True)
+    engine.log.info("armed", recipe=engine.active.loaded.recipe.name, missing_rights=engine.degraded)
+    while not stop:
+        progress.mark("engine")
+        engine.round(0.1)
+    engine.close()

@@ -1,0 +1,341 @@
+"""The gate's main loop: polls the PLC, asks the engine, and lets no part leave without its one verdict.
+
+poll     | | | | | | | | | | | | | | | |      every poll_ms; a new trigger becomes a Part
+ask        ▓ one request to the engine
+answer           ▓ record to the ledger, then the verdict to the PLC
+deadline                  ^ no answer by now: NOT_INSPECTED leaves, a late answer is recorded and never applied
+"""
+
+import os
+import select
+from collections import deque
+from typing import Any
+
+import structlog
+
+from edge.gate.part import Judged, Part, judge, row, utc
+from edge.gate.peers import EngineLink, Peers
+from edge.gate.records import BEHIND, TOO_MANY, Records
+from edge.messages import GateState, Hello, Inspect, Inspected, Why
+from edge.process import Progress, Stop, new_epoch, start_log
+from edge.realtime import raise_priority
+from edge.settings import StateFolder
+from plc_io.drivers import link
+from plc_io.handshake import Accounted, Anomaly, Confirmation, Consumed, Result, Session, Trigger
+from plc_io.session import PlcSession
+from vocabulary import Clock, DeviceError, Mode, MonotonicClock, Verdict
+
+TELL_NS = 100_000_000  # a page hears from the gate ten times a second
+BACKOFF_NS = (20_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000)  # between attempts on a lost PLC
+MAX_WAITING = 64  # parts that wait for the engine; above that the oldest are past their deadline anyway
+
+
+class Gate:
+    """Everything the gate holds."""
+
+    def __init__(self, state: StateFolder, clock: Clock) -> None:
+        self.station, _ = state.station()
+        self.clock, self.epoch = clock, new_epoch()
+        self.log: structlog.typing.FilteringBoundLogger = start_log(state, "gate", self.station.name, self.epoch)
+        self.records = Records(state, Hello("gate", self.epoch, os.getpid()))
+        self.engine = EngineLink(self.epoch, clock)
+        self.peers = Peers(state, self.engine)
+        self.link = link(self.station.plc.uri)
+        self.plc: PlcSession | None = None  # made when the ledger has said where it stands
+        self.plc_fault: DeviceError | None = None
+        self.waiting: deque[Part] = deque()  # triggered, not asked yet
+        self.asked: Part | None = None
+        self.degraded: list[str] = []
+        self.counts: dict[str, int] = {verdict.value: 0 for verdict in Verdict} | {"late": 0, "anomalies": 0}
+        self.last_part: dict[str, int] = {}
+        self.sent_ns: dict[int, int] = {}  # trigger number → when its verdict was written
+        self._failures = 0
+        self._next_poll_ns = clock.now_ns()
+        self._told_ns = 0
+        self._told = 0
+
+    # ── one round ────────────────────────────────────────────────────────────────────────────────────────────────
+    def round(self) -> None:
+        """Sleep until somebody has something or something is due; then do what is due."""
+        readable = self._sleep()
+        self.records.pump()
+        if readable:
+            self.peers.welcome()
+        for answer in self.engine.hear():
+            self._answered(answer)
+        if self.clock.now_ns() >= self._next_poll_ns:
+            self._poll()
+        self._expire()
+        self._ask()
+        self.engine.ping()
+        self._tell_pages()
+
+    def _sleep(self) -> bool:
+        due = [self._next_poll_ns, *(part.deadline_ns for part in self._in_flight())]
+        left_s = max(0.0, (min(due) - self.clock.now_ns()) / 1e9)
+        peers = [*self.peers.waiting(), *([self.records.channel] if self.records.channel else [])]
+        return bool(select.select(peers, [], [], left_s)[0])  # select keeps microseconds; poll and epoll round to ms
+
+    def _in_flight(self) -> list[Part]:
+        return [*([self.asked] if self.asked else []), *self.waiting]
+
+    # ── the PLC ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def _poll(self) -> None:
+        if (session := self._session()) is None:
+            self._next_poll_ns = self.clock.now_ns() + BACKOFF_NS[0]
+            return
+        self._show_status(session)
+        try:
+            events = session.poll()
+        except DeviceError as err:
+            if self.plc_fault is None:
+                self.log.warning("plc lost", why=str(err))
+            self.plc_fault = err
+            self._next_poll_ns = self.clock.now_ns() + BACKOFF_NS[min(self._failures, len(BACKOFF_NS) - 1)]
+            self._failures += 1
+            return
+        if self.plc_fault is not None:
+            self.log.info("plc back", after_failures=self._failures)
+        self.plc_fault, self._failures = None, 0
+        self._next_poll_ns = max(
+            self._next_poll_ns + int(self.station.plc.poll_ms * 1e6), self.clock.now_ns()
+        )  # a late poll is not made up for by a burst
+        for event in events:
+            self._happened(event)
+
+    def _session(self) -> PlcSession | None:
+        """The PLC session; begins when the ledger is there, pauses when it can't take any more records."""
+        if self.plc is None and self.records.welcome is not None:
+            stands = self.records.welcome
+            accounted = None
+            if stands.plc_epoch is not None:
+                accounted = Accounted(stands.plc_epoch, stands.number, stands.parts)
+                for number, parts in stands.missing:
+                    self._never_judged(stands.plc_epoch, number, parts)
+            self.plc = PlcSession(self.link, self.epoch, accounted, self.clock)
+        return None if len(self.records.held) >= TOO_MANY else self.plc
+
+    def _never_judged(self, plc_epoch: int, number: int, parts: int) -> None:
+        """A hole in the ledger that a killed gate left behind."""
+        now = self.clock.now_ns()
+        trigger = Trigger(plc_epoch, number, 0, None, None, None, parts, now, None, None)
+        why = Why("gate_restarted", "gate was restarted before this part's verdict was recorded")
+        self._finish(self._part(trigger), Verdict.NOT_INSPECTED, [why], None)
+
+    def _happened(self, event: Trigger | Confirmation | Consumed | Session | Anomaly) -> None:
+        match event:
+            case Trigger():
+                self._triggered(event)
+            case Confirmation():
+                plc = {"epoch": event.plc_epoch, "seq": event.seq, "part_id": event.part_id, "encoder": event.encoder}
+                self.records.add("confirmation", None, {"utc": utc(), "what": event.what, "plc": plc})
+            case Consumed():
+                if (sent := self.sent_ns.pop(event.number, None)) is not None:
+                    self.last_part["consumed_us"] = (event.seen_ns - sent) // 1000
+            case Session():
+                self._note("plc_session", event.text)
+            case Anomaly():
+                self.counts["anomalies"] += 1
+                self._note(event.code, event.text)
+
+    def _note(self, code: str, text: str) -> None:
+        self.log.info("event", code=code, text=text)
+        self.records.add("event", None, {"utc": utc(), "code": code, "text": text})
+
+    # ── a part's way ─────────────────────────────────────────────────────────────────────────────────────────────
+    def _part(self, trigger: Trigger) -> Part:
+        """Windows count from the previous poll: the trigger may be as old as that."""
+        state = self.engine.state
+        oldest = trigger.earliest_ns if trigger.earliest_ns is not None else trigger.seen_ns
+        window_ms = state.exposure_window_ms if state else 0.0
+        return Part(
+            self.records.next_part(), trigger, oldest + int(window_ms * 1e6), oldest + int(self._deadline_ms() * 1e6)
+        )
+
+    def _deadline_ms(self) -> float:
+        """The recipe's, or the PLC's less the transport's measured maxima if that is shorter."""
+        mine = self.engine.state.deadline_ms if self.engine.state else 0.0
+        plc = self.plc.plc.deadline_ms if self.plc else 0
+        return min(mine, plc - self.station.plc.transport_ms) if plc else mine
+
+    def _triggered(self, trigger: Trigger) -> None:
+        part = self._part(trigger)
+        if trigger.fault is not None:
+            reason = Why(trigger.fault.code, trigger.fault.text)
+            self._finish(part, Verdict.NOT_INSPECTED, [reason], None)
+        elif unmet := self._cannot_inspect():
+            self._finish(part, Verdict.NOT_INSPECTED, unmet, None)
+        else:
+            self.waiting.append(part)
+
+    def _cannot_inspect(self) -> list[Why]:
+        """Why no part can be judged now; empty: ask the engine."""
+        if len(self.records.held) >= BEHIND:
+            return [Why("recorder_behind", f"{len(self.records.held)} rows not on disk yet: see logs/recorder.jsonl")]
+        if len(self.waiting) >= MAX_WAITING:
+            return [Why("too_many_waiting", f"{len(self.waiting)} parts wait for the engine")]
+        return self.engine.unmet()
+
+    def _ask(self) -> None:
+        """Give the engine the oldest waiting part, if it owes nothing."""
+        while self.waiting and self.asked is None and self.engine.owes is None:
+            part = self.waiting.popleft()
+            if unmet := self.engine.unmet():
+                self._finish(part, Verdict.NOT_INSPECTED, unmet, None)
+                continue
+            number = part.trigger.recipe if self.station.plc.recipe_master == "plc" else None
+            part.asked_ns = part.laps_ns["asked"] = self.clock.now_ns()
+            request = Inspect(
+                self.epoch, part.number, number, part.trigger.seen_ns, part.expose_by_ns, part.deadline_ns
+            )
+            if self.engine.ask(request):
+                self.asked = part
+            else:
+                why = Why("engine_absent", "engine took no request: it is being restarted, or see logs/engine.jsonl")
+                self._finish(part, Verdict.NOT_INSPECTED, [why], None)
+
+    def _answered(self, answer: Inspected) -> None:
+        if self.asked is None or answer.part != self.asked.number:
+            self.counts["late"] += 1
+            self.records.add("late_result", answer.part, {"utc": utc(), "judged": answer.verdict})
+            return
+        part, self.asked = self.asked, None
+        part.laps_ns["answered"] = self.clock.now_ns()
+        if part.laps_ns["answered"] >= part.deadline_ns:
+            late = Why("engine_late", f"answer came after the deadline; it said {answer.verdict}")
+            self._finish(part, Verdict.NOT_INSPECTED, [late], answer)
+            return
+        self._finish(part, Verdict(answer.verdict), answer.reasons, answer)
+
+    def _expire(self) -> None:
+        """No answer by the deadline, or the engine died with the question: NOT_INSPECTED leaves now."""
+        now = self.clock.now_ns()
+        if self.asked is not None and self.engine.owes != self.asked.number:
+            part, self.asked = self.asked, None
+            why = Why("engine_died", "engine died while it looked at this part: it is being restarted")
+            self._finish(part, Verdict.NOT_INSPECTED, [why], None)
+        if self.asked is not None and now >= self.asked.deadline_ns:
+            part, self.asked = self.asked, None
+            self._finish(part, Verdict.NOT_INSPECTED, [Why("engine_late", "no answer by the deadline")], None)
+        while self.waiting and now >= self.waiting[0].deadline_ns:
+            why = Why("engine_busy", "engine still owed an earlier answer at this part's deadline")
+            self._finish(self.waiting.popleft(), Verdict.NOT_INSPECTED, [why], None)
+
+    def _finish(self, part: Part, verdict: Verdict, reasons: list[Why], answer: Inspected | None) -> None:
+        """The one place where a part gets its verdict: first the ledger's record leaves, then the PLC is told.
+
+        In this order a gate killed in between leaves a row with OK for a part that the PLC rejects, never the reverse.
+        """
+        judged = judge(self.mode, verdict, reasons)
+        self.records.add("part", part.number, row(self.station.name, self.mode, part, judged, answer, self._context()))
+        self.counts[judged.verdict] += 1
+        self._tell_plc(part, judged, answer)
+
+    def _tell_plc(self, part: Part, judged: Judged, answer: Inspected | None) -> None:
+        trigger, session = part.trigger, self.plc
+        if session is None or trigger.part_id is None or trigger.plc_epoch != session.plc.plc_epoch:
+            return  # nobody there waits for this one: the PLC rejects what it gets no OK for
+        now = self.clock.now_ns()
+        score = answer.tools[0].score if answer and answer.tools else None
+        latency_ms = (now - trigger.seen_ns) / 1e6
+        result = Result(trigger.plc_epoch, trigger.number, judged.verdict, 0, score or 0.0, latency_ms)
+        try:
+            session.send(result)
+        except DeviceError as err:
+            self.plc_fault = err  # the result stays queued with its sequence; the PLC refuses it if it comes too late
+        self.sent_ns[trigger.number] = now
+        while len(self.sent_ns) > MAX_WAITING:
+            self.sent_ns.pop(next(iter(self.sent_ns)))
+        self.last_part = {"part": part.number, "written_us": (self.clock.now_ns() - trigger.seen_ns) // 1000}
+
+    def _context(self) -> dict[str, Any]:
+        plc = self.plc.plc if self.plc else None
+        return {"lot": plc.lot, "shift": plc.shift, "operator": plc.operator} if plc else {}
+
+    # ── what the station is doing ────────────────────────────────────────────────────────────────────────────────
+    @property
+    def mode(self) -> Mode:
+        """OFFLINE without a PLC, else what is permitted."""
+        return Mode.OFFLINE if self.plc is None or self.plc_fault is not None else self._permitted()
+
+    def _permitted(self) -> Mode:
+        """The wanted mode as far as it is allowed: AUTO needs limits with evidence, or the audited override."""
+        wanted = self.station.mode
+        if wanted is Mode.AUTO and not self.station.allow_provisional:
+            state = self.engine.state
+            return Mode.OBSERVE if state is not None and state.provisional else wanted
+        return wanted
+
+    def unmet(self) -> list[Why]:
+        """What keeps READY off, the most important first."""
+        unmet = []
+        if self.records.channel is None or self.plc is None:
+            unmet.append(Why("recorder_absent", "recorder is not there: see logs/recorder.jsonl"))
+        if self.plc_fault is not None:
+            unmet.append(Why("plc_lost", str(self.plc_fault)))
+        elif self.plc is not None and not self.plc.ready_to_run:
+            unmet += [Why("plc_not_ready", reason.text) for reason in self.plc.reasons]
+        return unmet + self._cannot_inspect()
+
+    def banner(self) -> list[Why]:
+        """What every page shows while it is true."""
+        found = []
+        if self.degraded:
+            found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(self.degraded)}"))
+        state = self.engine.state
+        if state is not None and state.provisional:
+            override = (
+                "AUTO runs under allow_provisional" if self.station.allow_provisional else "OBSERVE until released"
+            )
+            found.append(Why("provisional", f"limits are provisional: {override}"))
+        return found
+
+    def _show_status(self, session: PlcSession) -> None:
+        status, state = session.status, self.engine.state
+        status.online = True
+        status.ready = not [why for why in self.unmet() if why.code not in ("plc_lost", "plc_not_ready")]
+        status.mode = self._permitted()
+        status.degraded_timing = bool(self.degraded or (state and state.degraded))
+        status.recipe_active = state.recipe_number if state else 0
+        status.recipe_checksum = state.recipe_checksum if state else 0
+
+    def _tell_pages(self) -> None:
+        now = self.clock.now_ns()
+        if now - self._told_ns < TELL_NS or not self.peers.pages:
+            return
+        self._told_ns, self._told = now, self._told + 1
+        state, view = self.engine.state, self.plc.plc if self.plc else None
+        plc: dict[str, Any] = {"uri": self.station.plc.uri, "linked": self.plc_fault is None and view is not None}
+        if view is not None:
+            plc |= {"parts": view.parts, "rejects": view.rejects, "timeouts": view.timeouts, "last": self.last_part}
+        unmet = self.unmet()
+        self.peers.tell_pages(
+            GateState(
+                self.epoch,
+                self._told,
+                now,
+                self.mode,
+                self.station.mode,
+                not unmet,
+                unmet,
+                self.banner(),
+                state.recipe if state else "",
+                state.recipe_number if state else 0,
+                plc,
+                dict(self.counts),
+                state.takt_s if state else 0.0,
+                self._deadline_ms(),
+            )
+        )
+
+
+def run(state: StateFolder) -> None:
+    """The process `gate`."""
+    stop, progress, gate = Stop(), Progress(state), Gate(state, MonotonicClock())
+    real_time = gate.station.real_time
+    gate.degraded = raise_priority(real_time.gate_priority, real_time.gate_core, helpers_stay_normal=False)
+    gate.log.info("armed", missing_rights=gate.degraded)
+    while not stop:
+        progress.mark("gate")
+        gate.round()
+    gate.log.info("stopped", held=len(gate.records.held))

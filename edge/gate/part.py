@@ -1,0 +1,98 @@
+"""One part between its trigger and its verdict, and the ledger row that it becomes."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from edge.messages import Inspected, Why
+from plc_io.handshake import Trigger
+from vocabulary import Mode, Verdict
+
+HOLDING = (Mode.OBSERVE, Mode.BYPASS)  # the PLC alone releases parts; they are recorded as HOLD
+
+
+@dataclass(slots=True)
+class Part:
+    """In flight. It starts as NOT_INSPECTED and stays so unless an answer comes in time."""
+
+    number: int
+    trigger: Trigger
+    expose_by_ns: int
+    deadline_ns: int
+    asked_ns: int | None = None
+    laps_ns: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the station makes of a part: what it tells the PLC, and what it thinks."""
+
+    verdict: Verdict  # told to the PLC
+    judged: Verdict  # as the recipe decides, whatever the mode
+    disposition: str  # pass, reject, HOLD
+    reasons: list[Why]
+
+
+def judge(mode: Mode, verdict: Verdict, reasons: list[Why]) -> Judged:
+    """Only AUTO emits a verdict; in any other mode the PLC is told NOT_INSPECTED and the opinion is recorded."""
+    if mode is Mode.AUTO or verdict is Verdict.NOT_INSPECTED:
+        told, why = verdict, reasons
+    else:
+        told, why = Verdict.NOT_INSPECTED, [Why(f"mode_{mode.lower()}", f"station is in {mode}"), *reasons]
+    disposition = "HOLD" if mode in HOLDING else "pass" if told is Verdict.OK else "reject"
+    return Judged(told, verdict, disposition, why)
+
+
+def row(
+    station: str, mode: Mode, part: Part, judged: Judged, answer: Inspected | None, context: dict[str, Any]
+) -> dict[str, Any]:
+    """The body of the ledger's `part` row. Laps are microseconds after the poll that saw the trigger."""
+    trigger = part.trigger
+    laps = {**part.laps_ns, **(answer.laps_ns if answer else {})}
+    return {
+        "station": station,
+        "utc": utc(),
+        "mode": mode,
+        "verdict": judged.verdict,
+        "judged": judged.judged,
+        "disposition": judged.disposition,
+        "reasons": [{"code": why.code, "text": why.text} for why in judged.reasons],
+        "score": answer.tools[0].score if answer and answer.tools else None,
+        "tools": [plain(tool) for tool in answer.tools] if answer else [],
+        "pictures": [timed(plain(picture), trigger.seen_ns) for picture in answer.pictures] if answer else [],
+        "recipe": {"name": answer.recipe, "number": answer.recipe_number, "checksum": answer.recipe_checksum}
+        if answer
+        else None,
+        "plc": {
+            "epoch": trigger.plc_epoch,
+            "number": trigger.number,
+            "seq": trigger.seq,
+            "part_id": trigger.part_id,
+            "encoder": trigger.encoder,
+            "recipe": trigger.recipe,
+            "parts": trigger.parts,
+        },
+        "context": context,
+        "trigger_age_us": None if trigger.earliest_ns is None else (trigger.seen_ns - trigger.earliest_ns) // 1000,
+        "deadline_us": (part.deadline_ns - trigger.seen_ns) // 1000,
+        "laps_us": {lap: (at - trigger.seen_ns) // 1000 for lap, at in sorted(laps.items(), key=lambda item: item[1])},
+    }
+
+
+def plain(message: msgspec.Struct) -> dict[str, Any]:
+    """A message's fields without its tag."""
+    return msgspec.structs.asdict(message)
+
+
+def timed(picture: dict[str, Any], zero_ns: int) -> dict[str, Any]:
+    """Monotonic times mean nothing on disk: microseconds after the trigger instead."""
+    for name in ("exposed", "arrived"):
+        picture[f"{name}_us"] = (picture.pop(f"{name}_ns") - zero_ns) // 1000
+    return picture
+
+
+def utc() -> str:
+    """UTC with milliseconds, for people."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,93 @@
+"""The gate's side of the ledger: numbers parts, and holds each record until the recorder has it on disk."""
+
+from collections import deque
+from typing import Any
+
+from edge.channel import Channel, ChannelClosed, connect
+from edge.messages import Committed, Hello, Record, Reserve, Reserved, Welcome
+from edge.settings import StateFolder
+
+BEHIND = 500  # uncommitted records from which nothing is OK any more: the ledger could not prove it
+TOO_MANY = 50_000  # from here the gate stops polling, its heartbeat stops, and the PLC holds the line
+LOW = 1_000  # part numbers left when the next range is asked for
+
+
+class Records:
+    """A channel to the recorder that survives the recorder."""
+
+    def __init__(self, state: StateFolder, hello: Hello) -> None:
+        self.path, self.hello = state.socket("recorder"), hello
+        self.channel: Channel | None = None
+        self.welcome: Welcome | None = None  # the first one: where the ledger stood when this gate began
+        self.held: deque[Record] = deque()  # not yet on disk, oldest first
+        self._unsent = 0  # how many at the end of `held` this recorder has not been given yet
+        self._ranges: deque[tuple[int, int]] = deque()
+        self._asked = False
+        self._sequence = 0
+
+    @property
+    def numbers_left(self) -> int:
+        """Part numbers that are durably ours."""
+        return sum(last - first + 1 for first, last in self._ranges)
+
+    def next_part(self) -> int:
+        """A part number that nobody ever had."""
+        first, last = self._ranges.popleft()
+        if first < last:
+            self._ranges.appendleft((first + 1, last))
+        return first
+
+    def add(self, kind: str, part: int | None, body: dict[str, Any]) -> None:
+        """Hold one record and send it now if the recorder takes it."""
+        self._sequence += 1
+        self.held.append(Record(self.hello.epoch, self._sequence, kind, part, body))
+        self._unsent += 1
+        self._send_held()
+
+    def pump(self) -> None:
+        """Connect if need be, hear what is committed, send what is unsent."""
+        if self.channel is None:
+            self._connect()
+        try:
+            while self.channel is not None and (message := self.channel.receive()) is not None:
+                self._hear(message)
+        except ChannelClosed:
+            self._lose()
+        self._send_held()
+        if self.channel is not None and self.numbers_left < LOW and not self._asked:
+            self._asked = self._send(Reserve(self.hello.epoch))
+
+    def _hear(self, message: object) -> None:
+        match message:
+            case Welcome():
+                self.welcome = self.welcome or message
+                self._ranges.append((message.first, message.last))
+            case Reserved():
+                self._ranges.append((message.first, message.last))
+                self._asked = False
+            case Committed() if message.epoch == self.hello.epoch:
+                while self.held and self.held[0].sequence <= message.sequence:
+                    self.held.popleft()
+                self._unsent = min(self._unsent, len(self.held))
+
+    def _connect(self) -> None:
+        self.channel = connect(self.path)
+        if self.channel is not None:
+            self._unsent, self._asked = len(self.held), False
+            self._send(self.hello)
+
+    def _send_held(self) -> None:
+        while self._unsent and self.channel is not None and self._send(self.held[-self._unsent]):
+            self._unsent -= 1
+
+    def _send(self, message: Hello | Record | Reserve) -> bool:
+        try:
+            return self.channel is not None and self.channel.send(message)
+        except ChannelClosed:
+            self._lose()
+            return False
+
+    def _lose(self) -> None:
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None

@@ -1,0 +1,194 @@
+"""Starts the station's processes, restarts the dead and the hung, stops them cleanly."""
+
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+from edge.process import PROCESSES, Progress, Stop, new_epoch, start_log
+from edge.recorder.archive import replace
+from edge.settings import StateFolder, WebSettings
+from vocabulary import SettingsError
+
+BACKOFF_S = (0.0, 0.2, 0.5, 1, 2, 5)  # before the n-th restart in a row; a minute of life starts anew
+STEADY_S = 60.0
+SILENT_S = {
+    "gate": 5.0,
+    "engine": 15.0,
+    "recorder": 15.0,
+    "web": 15.0,
+}  # a main loop that stands still this long is hung
+STOP_S = 5.0
+REPEATED = 5  # quick deaths in a row after which the last words are shown to whoever started us
+PR_SET_PDEATHSIG = 1  # sys/prctl.h
+
+
+class Child:
+    """One process of the station through all its lives."""
+
+    def __init__(self, name: str, command: list[str], log: Path, keep_fd: int | None) -> None:
+        self.name, self.command, self.log, self.keep_fd = name, command, log, keep_fd
+        self.popen: subprocess.Popen[bytes] | None = None
+        self.deaths = 0
+        self.started = 0.0
+        self.next_start = 0.0
+
+    def start(self) -> None:
+        """Begin a life; its stderr goes to `logs/NAME.err`."""
+        with self.log.open("ab") as errors:
+            self.popen = subprocess.Popen(  # noqa: S603  our own interpreter and arguments
+                self.command,
+                stdout=errors,
+                stderr=errors,
+                stdin=subprocess.DEVNULL,
+                pass_fds=() if self.keep_fd is None else (self.keep_fd,),
+                preexec_fn=die_with_parent,
+            )
+        self.started = time.monotonic()
+
+    def died(self) -> int | None:
+        """The exit code of a life that just ended."""
+        if self.popen is None or (code := self.popen.poll()) is None:
+            return None
+        self.popen = None
+        quick = time.monotonic() - self.started < STEADY_S
+        self.deaths = self.deaths + 1 if quick else 1
+        self.next_start = time.monotonic() + BACKOFF_S[min(self.deaths - 1, len(BACKOFF_S) - 1)]
+        return code
+
+    def last_words(self) -> str:
+        """The last line it wrote to stderr."""
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        return lines[-1] if lines else "no last words"
+
+
+def die_with_parent() -> None:
+    """A supervisor that is killed takes its children along: a second station must not meet orphans of the first."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Supervisor:
+    """The station's processes."""
+
+    def __init__(self, state: StateFolder, web: WebSettings, name: str) -> None:
+        self.state = state
+        self.lock = take_lock(state)
+        self.listening = bind(web)
+        host, port = self.listening.getsockname()[:2]
+        self.url = f"http://{host}:{port}"
+        self.log: structlog.typing.FilteringBoundLogger = start_log(state, "supervisor", name, new_epoch())
+        self.progress = Progress(state)
+        self.children = [self._child(process) for process in PROCESSES]
+
+    def start(self) -> None:
+        """Start all; later ones wait for the sockets of earlier ones by themselves."""
+        for child in self.children:
+            self.progress.mark(child.name)
+            child.start()
+        self.write_endpoints()
+
+    def round(self) -> list[str]:
+        """Restart who died or hangs. Returns what the caller should tell a person."""
+        told = []
+        for child in self.children:
+            if child.popen is not None and self.progress.age_s(child.name) > SILENT_S[child.name]:
+                self.log.error("hung", child=child.name)
+                child.popen.kill()
+                child.popen.wait()
+            if (code := child.died()) is not None:
+                self.log.error("died", child=child.name, code=code, deaths=child.deaths, last_words=child.last_words())
+                if child.deaths == REPEATED:
+                    told.append(f"{child.name} died {REPEATED} times: {child.last_words()}")
+            if child.popen is None and time.monotonic() >= child.next_start:
+                self.progress.mark(child.name)
+                child.start()
+                self.write_endpoints()
+        return told
+
+    def stop(self) -> None:
+        """Engine and gate first, so that the recorder takes their last records; then kill who does not go."""
+        for child in reversed(self.children):
+            if child.popen is None:
+                continue
+            child.popen.terminate()
+            try:
+                child.popen.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.log.error("did not stop", child=child.name)
+                child.popen.kill()
+                child.popen.wait()
+            child.popen = None
+        self.state.endpoints.unlink(missing_ok=True)
+        self.listening.close()
+        self.lock.close()
+
+    def write_endpoints(self) -> None:
+        """`run/endpoints.json`: who runs as what, and where the page is."""
+        running = {child.name: {"pid": child.popen.pid} for child in self.children if child.popen is not None}
+        content = {"supervisor": {"pid": os.getpid()}, **running}
+        content["web"] = {**content.get("web", {}), "url": self.url}  # type: ignore[dict-item]
+        replace(self.state.endpoints, json.dumps(content).encode())
+
+    def _child(self, process: str) -> Child:
+        command = [sys.executable, "-m", "cli", "process", process, "--state", str(self.state.root)]
+        fd = self.listening.fileno() if process == "web" else None
+        if fd is not None:
+            command += ["--fd", str(fd)]
+        return Child(process, command, self.state.logs / f"{process}.err", fd)
+
+
+def take_lock(state: StateFolder) -> IO[bytes]:
+    """One station per state folder. Raises SettingsError."""
+    file = (state.run / "lock").open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as err:
+        file.close()
+        raise SettingsError(
+            f"state folder {state.root}: a station runs here already", "stop it, or use another --state"
+        ) from err
+    return file
+
+
+def bind(web: WebSettings) -> socket.socket:
+    """The page's socket, held by the supervisor so that it survives every restart of the page. Raises SettingsError."""
+    sock = socket.socket(socket.AF_INET6 if ":" in web.host else socket.AF_INET)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((web.host, web.port))
+        sock.listen(128)
+    except OSError as err:
+        sock.close()
+        raise SettingsError(
+            f"web: {web.host}:{web.port}: {err.strerror}",
+            "choose another web.port in station.toml, or 0 for any free one",
+        ) from err
+    return sock
+
+
+def run(station_file: Path, state: StateFolder, *, say: IO[str] = sys.stderr) -> None:
+    """`jidoka run`: the station until SIGTERM. Raises SettingsError before anything is started."""
+    from edge.recipe import read_recipes
+    from edge.settings import read_station
+
+    station = read_station(station_file)
+    read_recipes(station_file.parent / "recipes", [camera.name for camera in station.cameras])
+    state.make()
+    replace(state.station_file, str(station_file.resolve()).encode())
+    supervisor, stop = Supervisor(state, station.web, station.name), Stop()
+    supervisor.start()
+    print(f"station {station.name} runs; page at {supervisor.url}", file=say, flush=True)
+    while not stop:
+        for line in supervisor.round():
+            print(f"jidoka: {line}", file=say, flush=True)
+        time.sleep(0.05)
+    supervisor.stop()
