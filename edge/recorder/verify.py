@@ -16,11 +16,16 @@ Row = dict[str, Any]
 
 def rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
     """(entry, body, previous, hash) in order. Raises LedgerError."""
+    yield from query(path, "SELECT entry, body, previous, hash FROM entry ORDER BY entry")
+
+
+def query(path: Path, statement: str) -> Iterator[Any]:
+    """The rows of one statement, read only. Raises LedgerError."""
     if not path.is_file():
         raise LedgerError(f"{path}: no such ledger", "name a station's ledger.sqlite")
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        yield from db.execute("SELECT entry, body, previous, hash FROM entry ORDER BY entry")
+        yield from db.execute(statement)
     except sqlite3.Error as err:
         raise LedgerError(f"{path}: {err}", "is this a Jidoka ledger?") from err
     finally:
@@ -30,14 +35,17 @@ def rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
 def verify(path: Path) -> dict[str, Any]:
     """Walk the whole chain. Returns {entries, parts, head}; raises LedgerError at the first row that does not fit."""
     head, entries, parts = GENESIS, 0, 0
+    columns = iter(query(path, "SELECT entry, kind, part, epoch, sequence FROM entry ORDER BY entry"))
     for entry, body, previous, digest in rows(path):
         if entry != entries + 1:
             raise LedgerError(f"{path}: row {entries + 1} is missing", "restore the ledger; rows are never deleted")
         if previous != head or chain(head, body) != digest:
             raise LedgerError(f"{path}: row {entry} was altered or does not follow row {entries}", "restore the ledger")
         content = json.loads(body)
-        if content.get("entry") != entry:
-            raise LedgerError(f"{path}: row {entry} calls itself {content.get('entry')}", "restore the ledger")
+        if next(columns) != tuple(content.get(name) for name in ("entry", "kind", "part", "epoch", "sequence")):
+            raise LedgerError(
+                f"{path}: row {entry}: a column differs from the text that was hashed", "restore the ledger"
+            )
         entries, head, parts = entry, digest, parts + (content["kind"] == "part")
     return {"entries": entries, "parts": parts, "head": head}
 

@@ -1,0 +1,293 @@
+"""The command line: names and options of every command. Each one imports what it needs and calls one function."""
+
+import json as jsonlib
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from vocabulary import InspectionError, SettingsError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+package_app = typer.Typer(no_args_is_help=True, help="Model packages.")
+camera_app = typer.Typer(no_args_is_help=True, help="Cameras.")
+plc_app = typer.Typer(no_args_is_help=True, help="The link to the machine.")
+ledger_app = typer.Typer(no_args_is_help=True, help="The ledger.")
+app.add_typer(package_app, name="package")
+app.add_typer(camera_app, name="camera")
+app.add_typer(plc_app, name="plc")
+app.add_typer(ledger_app, name="ledger")
+
+AsJson = Annotated[bool, typer.Option("--json", help="The last line of stdout is the result as JSON.")]
+State = Annotated[Path, typer.Option("--state", help="State folder: ledger, pictures, keys, runtime files.")]
+STATE = Path("state")
+
+
+def show(result: dict[str, Any], as_json: bool, text: str = "") -> None:
+    """The result: one JSON line, or words."""
+    if as_json:
+        print(jsonlib.dumps(result))
+    else:
+        print(text or "\n".join(f"{key}: {value}" for key, value in result.items()))
+
+
+def progress(what: str, share: float) -> None:
+    """Progress on stderr."""
+    print(f"\r{what} {share:4.0%} ", end="\n" if share >= 1 else "", file=sys.stderr, flush=True)
+
+
+@app.command()
+def demo(
+    parts: Annotated[int | None, typer.Option(min=1, help="End by itself after so many parts.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Don't invite to the page; needs --parts.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0: any.")] = 8470,
+    takt_s: Annotated[float, typer.Option(min=0.05, help="Seconds between parts.")] = 0.5,
+    state: State = Path("demo-state"),
+    seed: int = 1,
+    fault: Annotated[list[str] | None, typer.Option(help="Scripted fault of the machine, e.g. swap@20.")] = None,
+    json: AsJson = False,
+) -> None:
+    """The whole station here, on real pictures of solar cells."""
+    from edge.demo import demo as run_demo
+    from edge.demo import table
+
+    if headless and parts is None:
+        raise SettingsError("--headless", "say with --parts when to end")
+    result = run_demo(
+        parts=parts,
+        port=port,
+        takt_s=takt_s,
+        state=state,
+        seed=seed,
+        faults=fault or [],
+        cli=[sys.executable, "-m", "cli"],
+    )
+    show(result, json, table(result))
+    raise typer.Exit(0 if result["passed"] else 1)
+
+
+@app.command()
+def run(station: Path, state: State = STATE) -> None:
+    """The station, until SIGTERM."""
+    from edge.settings import StateFolder
+    from edge.supervisor import run as supervise
+
+    supervise(station, StateFolder(state))
+
+
+@app.command()
+def process(name: str, state: State = STATE, fd: Annotated[int | None, typer.Option(hidden=True)] = None) -> None:
+    """One process of a station whose state folder exists: gate, engine, recorder or web."""
+    from edge.settings import StateFolder
+
+    folder = StateFolder(state)
+    folder.make()
+    if name == "gate":
+        from edge.gate.loop import run as run_process
+    elif name == "engine":
+        from edge.engine.loop import run as run_process
+    elif name == "recorder":
+        from edge.recorder.loop import run as run_process
+    elif name == "web":
+        from edge.web.main import run as run_web
+
+        return run_web(folder, fd)
+    else:
+        raise SettingsError(f"process {name!r}", "one of gate, engine, recorder, web")
+    return run_process(folder)
+
+
+@app.command()
+def teach(
+    data: Annotated[
+        Path, typer.Option(help="Folder, dataset.csv or COCO file; good pictures of subset=train are used.")
+    ],
+    out: Annotated[Path, typer.Option(help="The package to write.")],
+    method: str = "auto",
+    name: str | None = None,
+    state: State = STATE,
+    json: AsJson = False,
+) -> None:
+    """A package from good pictures: CPU, no torch."""
+    from training.teach import teach as run_teach
+
+    show(run_teach(data, out, method=method, state=state, name=name, progress=progress), json)
+
+
+@app.command()
+def evaluate(
+    package: Path,
+    data: Annotated[Path, typer.Option()],
+    subset: str = "test",
+    trust: Annotated[Path | None, typer.Option(help="Folder of trusted public keys.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
+) -> None:
+    """How well a package judges labelled pictures."""
+    from training.evaluate import evaluate as run_evaluate
+
+    result = run_evaluate(package, data, subset, trust)
+    if json is not None:
+        json.write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
+    show({key: value for key, value in result.items() if key != "scores"}, as_json=False)
+
+
+@app.command()
+def inspect(package: Path, images: list[Path], trust: Path | None = None, json: AsJson = False) -> None:
+    """One verdict a line."""
+    from training.inspect import inspect_files
+
+    worst_code = 0
+    for found in inspect_files(package, images, trust):
+        show(found, json, f"{found['verdict']:<14}{found['path']}  {found['reason']}")
+        worst_code |= found["verdict"] == "NOT_INSPECTED"
+    raise typer.Exit(worst_code)
+
+
+@package_app.command("show")
+def package_show(package: Path, json: AsJson = False) -> None:
+    """Method, input, limits, versions, licences."""
+    from models.package import describe
+
+    show(describe(package), json)
+
+
+@package_app.command("verify")
+def package_verify(package: Path, trust: Path | None = None, json: AsJson = False) -> None:
+    """Whole, signed, loadable, and scoring here as where it was taught."""
+    from models.package import validate_in_child
+
+    show(validate_in_child(package, trust), json)
+
+
+@camera_app.command("list")
+def camera_list(scheme: Annotated[str | None, typer.Argument()] = None, json: AsJson = False) -> None:
+    """Cameras that can be found."""
+    from dataclasses import asdict
+
+    from camera_drivers.drivers import discover
+
+    found = [asdict(info) for info in discover(scheme)]
+    show({"cameras": found}, json, "\n".join(f"{one['uri']}  {one['model'] or ''}" for one in found) or "none found")
+
+
+@camera_app.command("probe")
+def camera_probe(uri: str, json: AsJson = False) -> None:
+    """Open, read one living value, close."""
+    from dataclasses import asdict
+
+    from camera_drivers.drivers import probe
+
+    show(asdict(probe(uri)), json)
+
+
+@camera_app.command("grab")
+def camera_grab(uri: str, count: int = 1, out: Path = Path("grabbed"), json: AsJson = False) -> None:
+    """Expose and save pictures; `sim:` also writes its ground truth as dataset.csv."""
+    from camera_drivers.drivers import grab
+
+    show(grab(uri, count, out), json)
+
+
+@plc_app.command("map")
+def plc_map(format: Annotated[str, typer.Option(help="table, json or st")] = "table") -> None:
+    """The signal map, for the controls engineer."""
+    from plc_io import tag_maps
+
+    forms = {"table": tag_maps.table, "json": tag_maps.as_json, "st": tag_maps.structured_text}
+    if format not in forms:
+        raise SettingsError(f"--format {format!r}", "one of table, json, st")
+    print(forms[format]())
+
+
+@plc_app.command("simulate")
+def plc_simulate(
+    uri: str,
+    account: Annotated[Path, typer.Option(help="The machine's account: one JSON line per part.")],
+    plan: Annotated[Path | None, typer.Option(help="dataset.csv of the parts that come, in order.")] = None,
+    stage: Annotated[Path | None, typer.Option(help="Folder that is what the camera sees.")] = None,
+    parts: int | None = None,
+    takt_s: float = 0.5,
+    jitter: float = 0.0,
+    travel_s: float = 1.0,
+    deadline_ms: int = 200,
+    scan_ms: float = 2,
+    wait_ready_s: float | None = None,
+    fault: list[str] | None = None,
+    seed: int = 1,
+    endpoints: Path | None = None,
+    observe_key: bool = False,
+    json: AsJson = False,
+) -> None:
+    """The machine: PLC, belt, rejecter, and its own account of every part."""
+    from plc_io.simulate.machine import simulate
+
+    show(
+        simulate(
+            uri, plan=plan, parts=parts, takt_s=takt_s, jitter=jitter, stage=stage, account=account, travel_s=travel_s,
+            deadline_ms=deadline_ms, scan_ms=scan_ms, wait_ready_s=wait_ready_s, faults=fault or [], seed=seed,
+            endpoints=endpoints, observe_key=observe_key,
+        ),
+        json,
+    )  # fmt: skip
+
+
+@ledger_app.command("verify")
+def ledger_verify(ledger: Path, json: AsJson = False) -> None:
+    """Walk the whole chain of hashes."""
+    from edge.recorder.verify import verify
+
+    show(verify(ledger), json)
+
+
+@ledger_app.command("export")
+def ledger_export(ledger: Path, out: Path = Path("ledger.jsonl"), json: AsJson = False) -> None:
+    """All rows with their hashes (.jsonl), or a line per part (.csv)."""
+    from edge.recorder.verify import export
+
+    show(export(ledger, out), json)
+
+
+@ledger_app.command("reconcile")
+def ledger_reconcile(
+    ledger: Path, account: Annotated[Path, typer.Option(help="The machine's account.")], json: AsJson = False
+) -> None:
+    """Hold the ledger against the machine's own account."""
+    from edge.recorder.verify import reconcile
+
+    result = reconcile(ledger, account)
+    show(result, json)
+    raise typer.Exit(0 if result["reconciled"] else 1)
+
+
+def refuse_foreign_datasets() -> None:
+    """`datasets` is also a popular library's name: refuse to run on the wrong one."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("datasets")
+    here = Path(__file__).resolve().parent / "datasets" / "__init__.py"
+    if spec is None or spec.origin is None or Path(spec.origin).resolve() != here:
+        raise SettingsError(
+            f"datasets: another package of that name comes first ({spec.origin if spec else 'none found'})",
+            "install Jidoka in a virtual environment of its own",
+        )
+
+
+def main() -> NoReturn:
+    """Run a command; errors are one line with the remedy. Exit code 0 fine, 1 bad result, 2 misuse."""
+    try:
+        refuse_foreign_datasets()
+        app()
+    except InspectionError as err:
+        print(f"jidoka: {err}", file=sys.stderr)
+        sys.exit(2 if isinstance(err, SettingsError) else 1)
+    except BrokenPipeError:
+        sys.exit(128 + signal.SIGPIPE)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""`jidoka demo`: writes a station for real pictures of solar cells, then only uses commands that every station has.
+
+jidoka teach → jidoka plc simulate → jidoka run → jidoka ledger reconcile. Pictures: PyPI package `elpv-dataset`
+(electroluminescence of solar cells, CC BY-NC-SA 4.0; Buerhop-Lutz et al. 2018), read where it is installed.
+"""
+
+import csv
+import importlib.util
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import tomlkit
+
+from edge.recorder.verify import read_account, reconcile
+from edge.settings import StateFolder
+from quality.intervals import upper_bound
+from vocabulary import SettingsError, Verdict
+
+TAUGHT = 40  # good cells
+READY_S = 60.0  # a cold start takes a few seconds; a busy machine gets more
+MACHINE_LIVES = 10  # a machine that was killed is switched on again so often
+AT_LEAST = 0.7  # balanced accuracy: always-OK and always-NG reach 0.5
+NG_SHARE = 0.4  # of the parts that come: enough of both to bound both errors
+DEADLINE_MS = 200
+
+Command = list[str]
+
+
+def demo(
+    *, parts: int | None, port: int, takt_s: float, state: Path, seed: int, faults: list[str], cli: Command
+) -> dict[str, Any]:
+    """Run until the parts are through (or Ctrl-C) and hold all accounts against one another. Raises SettingsError."""
+    folder = StateFolder(state)
+    began = time.monotonic()
+    fresh(folder)
+    taught, plan = choose_cells(folder.root, seed)
+    package = folder.packages / "solar-cell.jdk"
+    call(
+        [
+            *cli,
+            "teach",
+            "--data",
+            str(taught),
+            "--out",
+            str(package),
+            "--name",
+            "solar-cell",
+            "--state",
+            str(folder.root),
+        ]
+    )
+    account, endpoints = folder.root / "machine.jsonl", folder.run / "machine.json"
+    machine = [
+        *cli, "plc", "simulate", "modbus://127.0.0.1:0", "--plan", str(plan), "--stage", str(folder.root / "stage"),
+        "--account", str(account), "--endpoints", str(endpoints), "--takt-s", str(takt_s), "--seed", str(seed),
+        "--deadline-ms", str(DEADLINE_MS), "--wait-ready-s", str(READY_S), "--json",
+        *([] if parts is None else ["--parts", str(parts)]), *(word for fault in faults for word in ("--fault", fault)),
+    ]  # fmt: skip
+    with Running(machine, folder.logs / "machine.out") as line:
+        uri = wait_for(endpoints, line)["uri"]
+        machine[machine.index("modbus://127.0.0.1:0")] = uri
+        station = write_station(folder, uri, port, takt_s)
+        environment = {**os.environ, "PYLON_CAMEMU": "1"}
+        with Running([*cli, "run", str(station), "--state", str(folder.root)], None, environment) as process:
+            setup_s = time.monotonic() - began
+            summary = keep_running(line, process, machine)
+            time.sleep(0.5)  # the last group of rows reaches the ledger within 100 ms
+    return judge(folder, account, summary, parts, setup_s)
+
+
+def judge(
+    folder: StateFolder, account: Path, machine: dict[str, Any], parts: int | None, setup_s: float
+) -> dict[str, Any]:
+    """All accounts side by side, and what they say of the quality of the verdicts."""
+    result = reconcile(folder.ledger, account)
+    inspected = [row for row in read_account(account) if row["verdict"] in (Verdict.OK, Verdict.NG, Verdict.RECHECK)]
+    good = [row for row in inspected if row["label"] == "ok"]
+    bad = [row for row in inspected if row["label"] == "ng"]
+    escapes = sum(row["verdict"] == Verdict.OK for row in bad)
+    overkill = sum(row["verdict"] != Verdict.OK for row in good)
+    accuracy = (2 - escapes / len(bad) - overkill / len(good)) / 2 if good and bad else None
+    problems = list(result["problems"])
+    if parts is not None and result["triggers"] != parts:
+        problems.append(f"{result['triggers']} of {parts} parts went through")
+    if parts is not None and (accuracy is None or accuracy < AT_LEAST):
+        problems.append(f"balanced accuracy {accuracy} is below {AT_LEAST}")
+    return {
+        **result,
+        "passed": not problems,
+        "problems": problems,
+        "machine": machine,
+        "escape": share(escapes, len(bad)),
+        "overkill": share(overkill, len(good)),
+        "balanced_accuracy": accuracy,
+        "latency_ms": machine.get("consumed_ms"),
+        "deadline_misses": machine.get("timeouts"),
+        "setup_s": round(setup_s, 1),
+        "state": str(folder.root),
+    }
+
+
+def share(count: int, n: int) -> dict[str, Any]:
+    """A count with its n and the 95 % upper bound of the share."""
+    return {"count": count, "n": n, "upper95": upper_bound(count, n) if n else None}
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result in words."""
+    bound = {key: result[key]["upper95"] for key in ("escape", "overkill")}
+    lines = [
+        f"triggers {result['triggers']}  verdicts {result['verdicts']}  ledger rows {result['ledger_rows']}"
+        f"  pictures {result['rows_with_picture']}  reconciled {'yes' if result['reconciled'] else 'NO'}",
+        *(
+            f"{key}: {result[key]['count']} of {result[key]['n']}"
+            + (f" (95 % sure: at most {100 * bound[key]:.1f} %)" if bound[key] is not None else "")
+            for key in bound
+        ),
+        f"balanced accuracy: {result['balanced_accuracy']}   not inspected: {result['not_inspected'] or 'none'}",
+        f"trigger → verdict consumed, ms: {result['latency_ms']}   deadline misses: {result['deadline_misses']}",
+        *(f"PROBLEM: {problem}" for problem in result["problems"]),
+    ]
+    return "\n".join(lines)
+
+
+def fresh(folder: StateFolder) -> None:
+    """A demo begins with an empty ledger; what an earlier one left in this folder is removed, nothing else ever is."""
+    marker = folder.root / "demo.marker"
+    if folder.root.exists() and any(folder.root.iterdir()) and not marker.exists():
+        raise SettingsError(f"--state {folder.root}: not empty and not from a demo", "choose another folder")
+    if folder.root.exists():
+        shutil.rmtree(folder.root)
+    folder.make()
+    marker.touch()
+    (folder.root / "stage").mkdir()
+
+
+def choose_cells(out: Path, seed: int) -> tuple[Path, Path]:
+    """dataset.csv files of the cells to teach and to inspect: monocrystalline, surely good (0) or surely bad (1).
+
+    The numbering follows the modules, so teaching from the first half and inspecting the second keeps them apart.
+    """
+    spec = importlib.util.find_spec("elpv_dataset")
+    if spec is None or spec.origin is None:
+        raise SettingsError("demo: pictures: package elpv-dataset is missing", "pip install 'jidoka[demo]'")
+    data = Path(spec.origin).parent / "data"
+    rows = [line.split() for line in (data / "labels.csv").read_text().splitlines() if line.strip()]
+    cells = [(data / path, float(p)) for path, p, kind in rows if kind == "mono" and float(p) in (0.0, 1.0)]
+    half = len(cells) // 2
+    chance = random.Random(seed)  # noqa: S311  a choice of pictures, not a secret
+    good = [path for path, p in cells[:half] if p == 0]
+    taught = chance.sample(good, TAUGHT)
+    later_ok = [path for path, p in cells[half:] if p == 0]
+    later_ng = [path for path, p in cells[half:] if p == 1]
+    count = min(int(len(later_ok) / (1 - NG_SHARE)), int(len(later_ng) / NG_SHARE))
+    coming = [(path, "ng") for path in chance.sample(later_ng, int(count * NG_SHARE))]
+    coming += [(path, "ok") for path in chance.sample(later_ok, count - len(coming))]
+    chance.shuffle(coming)
+    return (
+        write_csv(out / "taught.csv", [(path, "ok", "train") for path in taught]),
+        write_csv(out / "parts.csv", [(path, label, "test") for path, label in coming]),
+    )
+
+
+def write_csv(path: Path, rows: list[tuple[Path, str, str]]) -> Path:
+    """A dataset.csv (design §11) of absolute paths."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "label", "defect_type", "mask", "boxes", "split", "subset", "group", "extra"])
+        table.writerows(
+            [picture, label, "", "", "", "demo", subset, picture.stem, ""] for picture, label, subset in rows
+        )
+    return path
+
+
+def write_station(folder: StateFolder, plc: str, port: int, takt_s: float) -> Path:
+    """The station.toml and recipe of the demo: what a person would write for this line."""
+    camera = {"exposure_us": 1000.0, "pixel_format": "Mono8", "width": 300, "height": 300}
+    station: dict[str, Any] = {
+        "name": "solar-cells",
+        "mode": "AUTO",
+        "allow_provisional": True,
+        "recipe": "solar-cell",
+        "cameras": [
+            {"name": "top", "uri": "basler:", "settings": {**camera, "image_folder": str(folder.root / "stage")}}
+        ],
+        "plc": {"uri": plc},
+        "web": {"port": port},
+    }
+    recipe = {
+        "name": "solar-cell",
+        "number": 1,
+        "product": "Monocrystalline solar cell, electroluminescence",
+        "line": {"takt_s": takt_s, "deadline_ms": DEADLINE_MS - 20, "exposure_window_ms": 1000 * takt_s / 2},
+        "tools": [{"name": "surface", "camera": "top", "package": "../../packages/solar-cell.jdk"}],
+    }
+    (folder.root / "recipes" / "solar-cell").mkdir(parents=True)
+    (folder.root / "recipes" / "solar-cell" / "recipe.toml").write_text(tomlkit.dumps(recipe), encoding="utf-8")
+    path = folder.root / "station.toml"
+    path.write_text(tomlkit.dumps(station), encoding="utf-8")
+    return path
+
+
+class Running:
+    """A command in the background, ended with the block."""
+
+    def __init__(self, command: Command, out: Path | None, environment: dict[str, str] | None = None) -> None:
+        self.command, self.out, self.environment = command, out, environment
+        self.popen: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        """Start, or start again; stdout goes to a file, stderr to ours."""
+        file: IO[bytes] | int = self.out.open("wb") if self.out else subprocess.DEVNULL
+        self.popen = subprocess.Popen(self.command, stdout=file, env=self.environment)  # noqa: S603  our own command
+        if not isinstance(file, int):
+            file.close()
+
+    def result(self) -> dict[str, Any]:
+        """The last line of its stdout."""
+        lines = self.out.read_text(encoding="utf-8").splitlines() if self.out else []
+        return dict(json.loads(lines[-1])) if lines else {}
+
+    def __enter__(self) -> "Running":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.popen.poll() is None:
+            self.popen.terminate()
+            try:
+                self.popen.wait(20)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+                self.popen.wait()
+
+
+def keep_running(line: Running, station: Running, again: Command) -> dict[str, Any]:
+    """Until the machine has its parts through, or Ctrl-C; a machine that was killed is switched on again."""
+    lives = 0
+    try:
+        while True:
+            if station.popen.poll() is not None:
+                raise SettingsError("demo: the station ended", "its reason stands above; see the logs folder")
+            code = line.popen.poll()
+            if code is not None and code >= 0:
+                break
+            if code is not None:
+                lives += 1
+                if lives > MACHINE_LIVES:
+                    break
+                print(f"machine was killed ({signal.Signals(-code).name}): switched on again", file=sys.stderr)
+                line.command = again
+                line.start()
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        line.popen.send_signal(signal.SIGTERM)
+        line.popen.wait(20)
+    return line.result()
+
+
+def wait_for(path: Path, process: Running) -> dict[str, Any]:
+    """The machine's endpoints file, once it listens."""
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until and process.popen.poll() is None:
+        if path.exists():
+            return dict(json.loads(path.read_text(encoding="utf-8")))
+        time.sleep(0.05)
+    raise SettingsError("demo: the machine did not start", "its reason stands above")
+
+
+def call(command: Command) -> None:
+    """A command that must succeed; its errors go to our stderr."""
+    if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode != 0:  # noqa: S603
+        raise SettingsError(f"demo: {' '.join(command[2:5])} failed", "its reason stands above")

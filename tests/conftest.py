@@ -1,0 +1,23 @@
+"""Rules for the whole suite: on the build server a skip that nobody agreed to is a failure."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ALLOWED = Path(__file__).parent / "allowed_skips.txt"
+
+
+def allowed_skips() -> set[str]:
+    lines = ALLOWED.read_text(encoding="utf-8").splitlines()
+    return {line.split("  ")[0] for line in lines if line and not line.startswith("#")}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("CI"):
+        return
+    for report in reporter.stats.get("skipped", []):
+        if report.nodeid not in allowed_skips():
+            reporter.write_line(f"SKIPPED without leave: {report.nodeid} ({report.longrepr})", red=True)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED

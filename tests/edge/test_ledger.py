@@ -1,0 +1,138 @@
+"""The ledger: chained, append only, one row per part and trigger."""
+
+import hashlib
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.recorder.ledger import RANGE, Ledger
+from edge.recorder.verify import export, verify
+from vocabulary import LedgerError
+
+
+def body(number: int, verdict: str = "OK", epoch: int = 9) -> dict[str, Any]:
+    return {
+        "utc": "2026-01-01T00:00:00.000Z",
+        "verdict": verdict,
+        "plc": {"epoch": epoch, "number": number, "parts": 100 + number},
+    }
+
+
+def part(number: int, sequence: int, **more: Any) -> tuple[str, int, int, int, dict[str, Any]]:
+    return ("part", number, 1, sequence, body(number, **more))
+
+
+def test_a_checker_without_our_code_verifies_an_export(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    ledger.append([part(n, n) for n in range(1, 30)])
+    ledger.close()
+    export(tmp_path / "l.sqlite", tmp_path / "l.jsonl")
+    previous = "0" * 64
+    lines = (tmp_path / "l.jsonl").read_text().splitlines()
+    for line in lines:
+        row = json.loads(line)
+        assert hashlib.sha256((previous + row["body"]).encode()).hexdigest() == row["hash"]
+        previous = row["hash"]
+    assert len(lines) == 29
+
+
+CHANGES = [
+    "UPDATE entry SET body = replace(body, 'NG', 'OK')",
+    "UPDATE entry SET body = body || ' ' WHERE entry = 2",
+    "UPDATE entry SET part = 77 WHERE entry = 2",
+    "UPDATE entry SET kind = 'event' WHERE entry = 4",
+    "DELETE FROM entry WHERE entry = 3",
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_or_missing_row_is_found(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "l.sqlite"
+    ledger = Ledger(path)
+    ledger.append([part(n, n, verdict="NG") for n in range(1, 6)])
+    ledger.close()
+    assert verify(path)["parts"] == 5
+    with sqlite3.connect(path) as db:
+        db.executescript(change)
+    db.close()
+    with pytest.raises(LedgerError, match="row"):
+        verify(path)
+
+
+def test_a_record_sent_again_is_stored_once(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    assert len(ledger.append([part(1, 1), part(2, 2)])) == 2
+    assert len(ledger.append([part(1, 1), part(2, 2), part(3, 3)])) == 1
+    assert ledger.counts() == {"OK": 3}
+    ledger.close()
+
+
+def test_a_second_verdict_for_a_trigger_is_recorded_but_is_no_part_row(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    ledger.append([part(1, 1, verdict="NOT_INSPECTED")])
+    (second,) = ledger.append([("part", 2, 2, 1, body(1, "OK"))])
+    assert second["kind"] == "second_verdict"
+    assert ledger.counts() == {"NOT_INSPECTED": 1}
+    ledger.close()
+
+
+def test_reserved_numbers_are_never_given_twice_also_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    ranges = []
+    for _ in range(3):
+        ledger = Ledger(path)
+        ranges.append(ledger.reserve())
+        ledger.close()
+    assert ranges == [(1 + k * RANGE, (k + 1) * RANGE) for k in range(3)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.integers(1, 60), min_size=1))
+def test_holes_in_the_triggers_are_named_with_their_parts_counter(
+    tmp_path_factory: pytest.TempPathFactory, have: set[int]
+) -> None:
+    ledger = Ledger(tmp_path_factory.mktemp("holes") / "l.sqlite")
+    ledger.append([part(n, n) for n in have])
+    standing = ledger.standing()
+    assert standing is not None
+    assert (standing.plc_epoch, standing.number, standing.parts) == (9, max(have), 100 + max(have))
+    assert dict(standing.missing) == {n: 100 + n for n in range(min(have), max(have)) if n not in have}
+    ledger.close()
+
+
+def test_only_the_last_plc_epoch_counts_for_the_standing(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    ledger.append([part(50, 1, epoch=7), part(2, 2, epoch=8)])
+    standing = ledger.standing()
+    assert standing is not None
+    assert (standing.plc_epoch, standing.number) == (8, 2)
+    ledger.close()
+
+
+def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    Ledger(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(LedgerError, match="version 99"):
+        Ledger(path)
+
+
+def test_a_full_disk_leaves_the_ledger_as_it_was_and_the_records_can_be_given_again(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    ledger.append([part(1, 1)])
+    (pages,) = ledger.db.execute("PRAGMA page_count").fetchone()
+    ledger.db.execute(f"PRAGMA max_page_count = {pages}")
+    many = [part(n, n) for n in range(2, 400)]
+    with pytest.raises(LedgerError, match="full"):
+        ledger.append(many)
+    ledger.db.execute("PRAGMA max_page_count = 100000")
+    assert len(ledger.append(many)) == 398
+    ledger.close()
+    assert verify(tmp_path / "l.sqlite")["parts"] == 399
