@@ -95,7 +95,7 @@ def test_two_recipes_cannot_share_a_number_of_the_plc(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_recipes_and_a_missing_station_say_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="recipes/<name>/recipe.toml"):
+    with pytest.raises(SettingsError, match=r"recipes/<name>/recipe\.toml"):
         read_recipes(tmp_path, ["top"])
     with pytest.raises(SettingsError, match="existing, readable file"):
         read_station(tmp_path / "none.toml")

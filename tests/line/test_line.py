@@ -1,0 +1,168 @@
+"""The whole chain: each trigger ends in one verdict and one row, whatever dies on the way."""
+
+import json
+import signal
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.recorder.verify import read_account, verify
+from tests.line.conftest import LineUnderTest, wait_until
+
+
+def test_every_part_is_judged_and_all_accounts_agree(line: LineUnderTest) -> None:
+    line.start_machine(30)
+    line.start_station()
+    result = line.finish()
+    assert result["problems"] == []
+    assert result["triggers"] == result["ledger_rows"] == 30
+    assert result["not_inspected"] == {}
+    by_label = {
+        label: [row["verdict"] for row in read_account(line.account) if row["label"] == label] for label in ("ok", "ng")
+    }
+    assert by_label["ng"].count("OK") == 0
+    assert by_label["ok"].count("OK") > 15
+    assert verify(line.state.ledger)["parts"] == 30
+
+
+def test_nothing_passes_while_the_engine_is_killed_and_it_comes_back(line: LineUnderTest) -> None:
+    line.start_machine(40)
+    line.start_station()
+    line.wait_for_parts(5)
+    line.kill("engine")
+    line.wait_for_parts(20)
+    result = line.finish()
+    assert result["problems"] == []
+    assert result["triggers"] == 40
+    assert set(result["not_inspected"]) <= {"engine_absent", "engine_died", "camera_not_ready"}
+    assert result["not_inspected"]
+    assert line.rows()[-1]["verdict"] in ("OK", "NG")
+
+
+def test_parts_that_pass_while_the_gate_is_dead_are_rejected_and_get_their_rows(line: LineUnderTest) -> None:
+    line.start_machine(40)
+    line.start_station()
+    line.wait_for_parts(5)
+    line.kill("gate")
+    result = line.finish()
+    assert result["problems"] == []
+    assert result["triggers"] == 40
+    assert line.rows()[-1]["verdict"] in ("OK", "NG")
+    assert verify(line.state.ledger)["parts"] == 40
+
+
+def test_a_killed_recorder_costs_no_row(line: LineUnderTest) -> None:
+    line.start_machine(40)
+    line.start_station()
+    line.wait_for_parts(5)
+    line.kill("recorder")
+    result = line.finish()
+    assert result["problems"] == []
+    assert result["triggers"] == 40
+    assert result["not_inspected"] == {}
+
+
+def test_a_machine_that_is_killed_and_switched_on_again_is_accounted_for(line: LineUnderTest) -> None:
+    line.start_machine(30)
+    line.start_station()
+    line.wait_for_parts(6)
+    line.restart_machine()
+    result = line.finish()
+    assert result["problems"] == []
+    assert result["triggers"] == 30
+    assert len({row["plc_epoch"] for row in read_account(line.account)}) == 2
+
+
+def test_an_engine_that_hangs_never_lets_a_part_pass(line: LineUnderTest) -> None:
+    line.start_machine(30)
+    line.start_station()
+    line.wait_for_parts(5)
+    line.kill("engine", signal.SIGSTOP)
+    line.wait_for_parts(14)
+    line.kill("engine", signal.SIGCONT)
+    result = line.finish()
+    assert result["problems"] == []
+    assert result["not_inspected"]
+    assert set(result["not_inspected"]) <= {"engine_late", "engine_busy", "engine_silent", "exposed_late"}
+    assert line.rows()[-1]["verdict"] in ("OK", "NG")
+
+
+def test_swapped_pictures_are_found(line: LineUnderTest) -> None:
+    line.start_machine(12, "--fault", "swap@5")
+    line.start_station()
+    result = line.finish()
+    assert not result["reconciled"]
+    assert any("was to be presented" in problem for problem in result["problems"])
+
+
+def test_a_station_waits_for_a_plc_that_is_not_there_yet(line: LineUnderTest) -> None:
+    line.start_machine(1)  # only to learn a free port
+    assert line.machine is not None
+    line.machine.kill()
+    line.machine.communicate()
+    line.account.unlink(missing_ok=True)
+    line.start_station()
+    wait_until(lambda: line.state.endpoints.exists(), "the station")
+    gate_log = line.state.logs / "gate.jsonl"
+    wait_until(lambda: gate_log.exists() and "plc lost" in gate_log.read_text(), "the gate to miss the PLC")
+    line.machine_command[line.machine_command.index("--parts") + 1] = "10"
+    line.machine = line.popen(line.machine_command)
+    result = line.finish()
+    assert result["problems"] == []
+    assert result["triggers"] == 10
+
+
+def test_a_picture_that_cannot_be_read_is_not_inspected_with_its_reason(line: LineUnderTest) -> None:
+    line.start_machine(14)
+    line.start_station(cameras=[{"name": "top", "uri": f"folder:{line.folder / 'broken'}"}])
+    (line.folder / "broken").mkdir()
+    for name in ("0.png", "1.png"):
+        (line.folder / "broken" / name).write_bytes(b"no picture")
+    result = line.finish()
+    assert {row["verdict"] for row in line.rows()} == {"NOT_INSPECTED"}
+    assert result["triggers"] == 14
+    assert all("broken" in row["reasons"][0]["text"] for row in line.rows())
+    assert {row["routed"] for row in read_account(line.account)} == {"rejected"}
+
+
+def test_a_picture_of_another_size_is_not_inspected(line: LineUnderTest) -> None:
+    wrong = line.folder / "wrong"
+    wrong.mkdir()
+    for name in ("0.png", "1.png"):
+        (wrong / name).write_bytes(small_png())
+    line.start_machine(6)
+    line.start_station(cameras=[{"name": "top", "uri": f"folder:{wrong}"}])
+    line.finish()
+    assert {row["verdict"] for row in line.rows()} == {"NOT_INSPECTED"}
+    assert all("size" in row["reasons"][0]["text"] for row in line.rows())
+
+
+def small_png() -> bytes:
+    return bytes(cv2.imencode(".png", np.random.default_rng(1).integers(60, 200, (40, 40)).astype(np.uint8))[1])
+
+
+def test_provisional_limits_without_leave_observe_and_emit_no_ok(line: LineUnderTest) -> None:
+    line.start_machine(8)
+    line.start_station(allow_provisional=False)
+    result = line.finish()
+    assert result["problems"] == []
+    rows = line.rows()
+    assert {row["mode"] for row in rows} == {"OBSERVE"}
+    assert {row["verdict"] for row in rows} == {"NOT_INSPECTED"}
+    assert {row["disposition"] for row in rows} == {"HOLD"}
+    assert "OK" in {row["judged"] for row in rows}
+
+
+@pytest.mark.parametrize("process", ["gate", "engine", "recorder", "web"])
+def test_each_process_names_itself_in_the_endpoints_and_its_log(line: LineUnderTest, process: str) -> None:
+    line.start_machine(1)
+    line.start_station()
+    wait_until(lambda: line.state.endpoints.exists(), "the endpoints file")
+    pid = line.pid(process)
+    cmdline = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    assert process.encode() in cmdline
+    log = line.state.logs / f"{process}.jsonl"
+    wait_until(lambda: log.exists() and log.read_text(), "its log")
+    assert json.loads(log.read_text().splitlines()[0])["process"] == process
