@@ -1,7 +1,7 @@
 """Basler cameras through pypylon, the vendor's own SDK (pylon 26.x; extra `basler`). The only file that imports it.
 
 Runs here on the vendor's camera emulation (PYLON_CAMEMU in the environment before the SDK is first used). Feature names
-are tried in order, because they differ by camera family: SFNC 2 (USB, ace 2) first, then the older GigE names.
+are tried in order, because they differ by camera family (SFNC 2 for USB and ace 2, older names for GigE).
 """
 
 import time
@@ -16,7 +16,7 @@ from camera_drivers.camera import Applied, CameraInfo, Capability, Frame, Health
 from vocabulary import DeviceError, DeviceLost, DeviceTimeout, Image, SettingsError, Unsupported
 
 FEATURES: dict[str, tuple[str, ...]] = {  # our setting → the vendor's feature, first that the camera has
-    "exposure_us": ("ExposureTime", "ExposureTimeAbs", "ExposureTimeRaw"),
+    "exposure_us": ("ExposureTimeAbs", "ExposureTime", "ExposureTimeRaw"),  # the emulation has all, obeys the first
     "gain_db": ("Gain", "GainAbs", "GainRaw"),
     "width": ("Width",),
     "height": ("Height",),
