@@ -5,8 +5,10 @@ from typing import Protocol
 
 
 class Link(Protocol):
-    """One connection to one PLC, owned by one thread. Any time-out or error closes the client for good: clients have been
-    seen to return the previous answer after a time-out, so the next `open` makes a new one.
+    """One connection to one PLC, owned by one thread.
+
+    Any time-out or error closes the client for good: clients have been seen to return the previous answer after a
+    time-out, so the next `open` makes a new one.
     """
 
     name: str

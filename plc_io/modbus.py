@@ -26,11 +26,11 @@ class ModbusLink:
         self.close()
         client = ModbusTcpClient(self.host, port=self.port, timeout=self.timeout_s, retries=0)
         try:
-            connected = client.connect()
+            connected = client.connect()  # type: ignore[no-untyped-call]
         except (ModbusException, OSError) as err:
             raise DeviceLost(self.name, str(err), "check address, cable and the PLC's Modbus server") from err
         if not connected:
-            client.close()
+            client.close()  # type: ignore[no-untyped-call]
             raise DeviceLost(
                 self.name, "does not accept a connection", "check address, cable and the PLC's Modbus server"
             )
@@ -63,7 +63,7 @@ class ModbusLink:
         """Throw the client away."""
         client, self._client = self._client, None
         if client is not None:
-            client.close()
+            client.close()  # type: ignore[no-untyped-call]
 
     def _open_client(self) -> ModbusTcpClient:
         if self._client is None:

@@ -1,4 +1,4 @@
-"""Signal map v1: every word that PLC and vision exchange. The one source of truth for drivers, tag maps and the simulator.
+"""Signal map v1: every word that PLC and vision exchange. The one source of truth for drivers, tag maps, simulator.
 
 16-bit words, u32 as two words with the high word first; sequences run 1 … 65535 and skip 0 when they wrap. PLC → vision
 begins at holding register 0, vision → PLC at 1000. Each header fits one Modbus read (at most 125 registers).
@@ -49,6 +49,11 @@ PLC_HEADER = block(
     ("TRIG_SEQ", 1, "last trigger written to the trigger ring; 0: none in this epoch"),
     ("CONF_SEQ", 1, "last entry written to the confirm ring; 0: none"),
     ("ACK_SEQ", 1, "last result consumed; 0: none of this vision epoch"),
+    (
+        "VIS_EPOCH_SEEN",
+        2,
+        "echo of VIS_EPOCH once the result ring is cleared for it: vision writes results from then on",
+    ),
     ("LOT", 2, "context"),
     ("SHIFT", 1, "context"),
     ("OPERATOR", 1, "context: badge number"),
