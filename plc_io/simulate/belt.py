@@ -1,0 +1,203 @@
+"""The machine between two scans: belt, camera sensor, shift register, rejecter, sensors, counters."""
+
+import random
+from collections import deque
+from dataclasses import dataclass
+
+from plc_io.simulate.account import Account, Piece, Planned, utc
+from plc_io.simulate.faults import Fault
+from plc_io.simulate.registers import FAIL, GREY, NAMES, NONE_SEEN, PASS, Registers, Taken
+from plc_io.simulate.stage import Stage
+
+COUNTS_PER_S = 1000  # encoder counts per second of belt motion
+CTRL_ENABLE, CTRL_RUNNING, CTRL_AUTO, CTRL_OBSERVE = 1, 2, 16, 32
+WATCHDOG_S = 0.5
+REJECTED, PASSED, LANE, HOLD = 1, 2, 3, 5
+READY_BIT, MODE_SHIFT, OBSERVE_MODE = 1, 8, 2
+
+
+@dataclass(slots=True)
+class OnBelt:
+    """A part between camera and gate, in the shift register."""
+
+    piece: Piece
+    triggered_s: float  # machine's clock
+    gate_at: float  # belt position at which it meets the rejecter
+    cleared: bool = False  # only a matching OK in time makes this True
+
+
+class Belt:
+    """Time in seconds: `now` is the machine's clock, `position` is belt motion and stands still when the belt does."""
+
+    def __init__(
+        self, registers: Registers, account: Account, plan: list[Planned], stage: Stage | None, *, parts: int | None,
+        takt_s: float, jitter: float, travel_s: float, deadline_s: float, faults: list[Fault], seed: int,
+        observe_key: bool,
+    ) -> None:  # fmt: skip
+        self.registers, self.account, self.plan, self.stage = registers, account, plan, stage
+        self.parts, self.takt_s, self.jitter, self.travel_s = parts, takt_s, jitter, travel_s
+        self.deadline_s, self.faults, self.observe_key = deadline_s, faults, observe_key
+        self.chance = random.Random(seed)  # noqa: S311  a schedule, not a secret
+        self.position, self.stopped_until, self.silent_until = 0.0, 0.0, 0.0
+        self.running, self.feeding = False, True
+        self.flying: deque[OnBelt] = deque()
+        self.number = self.seq = self.confirm_seq = 0
+        self.next_at, self.stage_at = 0.0, 0.0
+        self.staged_for: int | None = None
+        self.counts = {"refused": 0, "late": 0, "duplicates": 0, "watchdog": 0}
+        self.rejects = sum(piece.routed == "rejected" for piece in account.pieces)
+        self.timeouts = sum(piece.overdue for piece in account.pieces)
+        self._beat, self._beat_at, self._lost = -1, 0.0, False
+        self._swap = {fault.part for fault in faults if fault.kind == "swap"}
+        self._refresh()
+
+    @property
+    def done(self) -> bool:
+        """Every part that was to come has left."""
+        enough = self.parts is not None and self.account.parts >= self.parts
+        return (enough or not self.feeding) and not self.flying
+
+    @property
+    def vision_ready(self) -> bool:
+        """Vision says READY and its heartbeat moves."""
+        return bool(self.registers.vision("STATUS") >> READY_BIT & 1) and not self._lost
+
+    def scan(self, now: float, elapsed: float) -> None:
+        """One PLC cycle: inputs, logic, outputs."""
+        if self.running and now >= self.stopped_until:
+            self.position += elapsed
+        self.registers.greet_vision()
+        self._watch(now)
+        while (taken := self.registers.take_result()) is not None:
+            self._judge(taken, now)
+        self._expire(now)
+        self._gate()
+        if self.running and self.feeding and (self.parts is None or self.account.parts < self.parts):
+            self._feed(now)
+        self._outputs(now)
+
+    # ── camera ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def _feed(self, now: float) -> None:
+        coming = self.account.parts + 1
+        if self.staged_for != coming and self.position >= self.stage_at:
+            if self.stage is not None and self.plan:
+                self.stage.show(self._shown(coming).png)
+            self.staged_for = coming
+        if self.position >= self.next_at and self.staged_for == coming and (self.stage is None or self.stage.shown):
+            self._trigger(coming, now)
+
+    def _shown(self, part: int) -> Planned:
+        """The picture before the camera: the part's own, or its neighbour's under the fault `swap`."""
+        other = part + 1 if part in self._swap else part - 1 if part - 1 in self._swap else part
+        return self.plan[(other - 1) % len(self.plan)]
+
+    def _trigger(self, part: int, now: float) -> None:
+        late_ms = (self.position - self.next_at) * 1e3
+        gap = self.takt_s * (1 + self.chance.uniform(-self.jitter, self.jitter))
+        self.next_at = max(self.next_at + gap, self.position)
+        self.stage_at = self.position + (self.next_at - self.position) / 2
+        for fault in [fault for fault in self.faults if fault.part == part]:
+            self._fail(fault, now)
+        self.number, self.seq = self.number + 1, self.seq + 1 if self.seq < 0xFFFF else 1
+        truth = self.plan[(part - 1) % len(self.plan)] if self.plan else None
+        piece = Piece(
+            part, self.registers.epoch, self.number, self.seq, truth.path if truth else None,
+            truth.sha256 if truth else None, truth.label if truth else None, utc(), round(late_ms, 3),
+        )  # fmt: skip
+        self.account.triggered(piece)
+        self.flying.append(OnBelt(piece, now, self.position + self.travel_s))
+        self.registers.set("PARTS", self.account.parts)
+        self.registers.write_trigger(self.seq, part, self._encoder(), 0)
+
+    def _fail(self, fault: Fault, now: float) -> None:
+        match fault.kind:
+            case "stop":
+                self.stopped_until = now + fault.value
+            case "silent":
+                self.silent_until = now + fault.value
+            case "skip":
+                self.number += int(fault.value)
+                self.seq = (self.seq - 1 + int(fault.value)) % 0xFFFF + 1 if self.seq else int(fault.value)
+            case "restart":
+                for one in self.flying:
+                    self._leave(one, "rejected", "the PLC was restarted while this part was on the belt", REJECTED)
+                self.flying.clear()
+                self.registers.power_up()
+                self.number = self.seq = self.confirm_seq = 0
+                self._refresh()
+
+    # ── results ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def _judge(self, taken: Taken, now: float) -> None:
+        """Only an OK that matches in everything, before the deadline, clears a part."""
+        one = next((o for o in self.flying if o.piece.part == taken.part_id and o.piece.seq == taken.trigger_seq), None)
+        if taken.code not in (PASS, FAIL, GREY, NONE_SEEN) or taken.complement != 0xFFFF - taken.code:
+            self._refuse(one, "not a verdict")
+        elif taken.plc_epoch != self.registers.epoch or one is None:
+            self._refuse(one, "unknown part or epoch")
+        elif one.piece.verdict is not None:
+            self.counts["duplicates"] += 1
+            one.piece.refused.append("duplicate")
+        elif one.piece.overdue:
+            self.counts["late"] += 1
+            one.piece.refused.append(f"late {NAMES[taken.code]}")
+        else:
+            one.piece.verdict = NAMES[taken.code]
+            one.piece.consumed_ms = round((now - one.triggered_s) * 1e3, 3)
+            one.cleared = taken.code == PASS
+
+    def _refuse(self, one: OnBelt | None, why: str) -> None:
+        self.counts["refused"] += 1
+        if one is not None:
+            one.piece.refused.append(why)
+
+    def _expire(self, now: float) -> None:
+        for one in self.flying:
+            if one.piece.verdict is None and not one.piece.overdue and now - one.triggered_s > self.deadline_s:
+                one.piece.overdue = True
+                self.timeouts += 1
+
+    # ── rejecter ─────────────────────────────────────────────────────────────────────────────────────────────────
+    def _gate(self) -> None:
+        while self.flying and self.position >= self.flying[0].gate_at:
+            one = self.flying.popleft()
+            if one.cleared:
+                self._leave(one, "passed", "OK", PASSED)
+            elif self.observe_key and self.registers.vision("STATUS") >> MODE_SHIFT & 7 == OBSERVE_MODE:
+                self._leave(one, "hold", "released by the PLC's observe key", HOLD)
+            else:
+                self._leave(one, "rejected", one.piece.verdict or "no verdict in time", REJECTED)
+
+    def _leave(self, one: OnBelt, routed: str, why: str, what: int) -> None:
+        one.piece.confirmed = True  # the sensor behind the gate saw it where it belongs
+        self.confirm_seq = self.confirm_seq % 0xFFFF + 1
+        self.registers.write_confirmation(self.confirm_seq, one.piece.part, what, self._encoder())
+        self.rejects += routed == "rejected"
+        self.account.left(one.piece, routed, why)
+
+    # ── outputs ──────────────────────────────────────────────────────────────────────────────────────────────────
+    def _watch(self, now: float) -> None:
+        beat = self.registers.vision("VIS_HB") + (self.registers.vision_epoch << 16)
+        if beat != self._beat:
+            self._beat, self._beat_at, self._lost = beat, now, self.registers.vision_epoch == 0
+        elif not self._lost and now - self._beat_at > WATCHDOG_S:
+            self._lost = True
+            self.counts["watchdog"] += 1
+
+    def _outputs(self, now: float) -> None:
+        moving = self.running and now >= self.stopped_until
+        control = CTRL_ENABLE | CTRL_AUTO | (CTRL_RUNNING if moving else 0) | (CTRL_OBSERVE if self.observe_key else 0)
+        self.registers.set("CTRL", control)
+        self.registers.set("PLC_HB", int(now * 10))
+        self._refresh()
+
+    def _refresh(self) -> None:
+        for name, value in (
+            ("PARTS", self.account.parts),
+            ("REJECTS", self.rejects),
+            ("TIMEOUTS", self.timeouts),
+            ("DEADLINE_MS", int(self.deadline_s * 1e3)),
+        ):
+            self.registers.set(name, value)
+
+    def _encoder(self) -> int:
+        return int(self.position * COUNTS_PER_S) % (1 << 32)
