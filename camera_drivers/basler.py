@@ -5,7 +5,9 @@ are tried in order, because they differ by camera family (SFNC 2 for USB and ace
 """
 
 import time
-from collections.abc import Mapping
+import warnings
+from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,45 +17,61 @@ from camera_drivers.bookkeeping import Book
 from camera_drivers.camera import Applied, CameraInfo, Capability, Frame, Health, Lease
 from vocabulary import DeviceError, DeviceLost, DeviceTimeout, Image, SettingsError, Unsupported
 
-FEATURES: dict[str, tuple[str, ...]] = {  # our setting → the vendor's feature, first that the camera has
-    "exposure_us": ("ExposureTimeAbs", "ExposureTime", "ExposureTimeRaw"),  # the emulation has all, obeys the first
-    "gain_db": ("Gain", "GainAbs", "GainRaw"),
+FEATURES: dict[str, tuple[str, ...]] = {  # our setting → the vendor's feature, first that the camera has; in this order
+    "pixel_format": ("PixelFormat",),
     "width": ("Width",),
     "height": ("Height",),
     "offset_x": ("OffsetX",),
     "offset_y": ("OffsetY",),
-    "pixel_format": ("PixelFormat",),
+    "exposure_us": ("ExposureTimeAbs", "ExposureTime"),  # the emulation has both and obeys the first (measured)
+    "gain_db": ("Gain", "GainAbs"),  # GainRaw is no decibel: a camera with that alone has no gain_db
+    "trigger_source": ("TriggerSource",),
 }
 EMULATION_FOLDER = "image_folder"  # only the emulated camera has pictures to show
+EMULATION_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+EMULATION_MIN_PICTURES = 2  # measured: with one file the emulation caches it for ever, with two it reads each exposure
+EMULATION_NO_FILE = "Failed to load image file"  # then the buffer still holds an older picture (measured)
+PIXEL_FORMATS = ("Mono8", "RGB8", "RGB8Packed")  # what becomes an Image without a conversion
 BUFFERS = 5
 READY_MS = 500  # longest wait for the sensor to accept a trigger
-EMULATION_MIN_PICTURES = 2  # measured: with one file the emulation caches it for ever, with two it reads each exposure
-MONO, COLOUR = {"Mono8"}, {"RGB8", "RGB8Packed"}
+FIRST_ID = {"BaslerCamEmu": 0, "BaslerUsb": 0, "BaslerGigE": 1}  # pylon C++ API, CGrabResultData::GetBlockID
+GIGE_LAST_ID = 0xFFFF  # same page: a 16-bit id goes on with 1
 
 
 def sdk() -> Any:
     """The SDK. Raises Unsupported where the extra is not installed."""
     try:
-        from pypylon import pylon
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # SWIG's, at import; as an error it ends the process
+            from pypylon import pylon
     except ImportError as err:
         raise Unsupported("basler", "pypylon is not installed", "pip install 'jidoka[basler]'") from err
     return pylon
 
 
 class BaslerCamera:
-    """`basler:SERIAL`, or `basler:` where only one is connected."""
+    """`basler:SERIAL`, or `basler:` where only one is connected.
 
-    capabilities = frozenset({Capability.SOFTWARE_TRIGGER, Capability.EXPOSURE, Capability.GAIN})
+    One thread uses it; the SDK's own threads only fill buffers. A picture is copied into a buffer of ours that is used
+    again after its lease (1.3 MB: 70 µs; into fresh memory 1.9 ms), so nobody can hold the SDK's memory.
+    """
+
+    capabilities = frozenset(
+        {Capability.SOFTWARE_TRIGGER, Capability.WIRED_TRIGGER, Capability.EXPOSURE, Capability.GAIN}
+    )
 
     def __init__(self, name: str, rest: str) -> None:
         self.name, self.serial = name, rest
         self.book = Book()
-        self._camera: Any = None
+        self.sdk_camera: Any = None  # the vendor's object, None while closed
         self._info = CameraInfo(f"basler:{rest}", "Basler", None, rest or None, "basler")
-        self._asked: list[tuple[int, int]] = []  # trigger numbers waiting for their frame, with the time of the command
+        self._asked: deque[tuple[int, int]] = deque()  # triggers that wait for their frame, and when they were given
+        self._first_id: int | None = None  # of a session, by transport
         self._last_id: int | None = None
-        self._exposure: float | None = None
-        self._gain: float | None = None
+        self._software = True
+        self._exposure_us: float | None = None
+        self._gain_db: float | None = None
+        self._buffers: list[Image] = []
 
     @property
     def info(self) -> CameraInfo:
@@ -69,61 +87,71 @@ class BaslerCamera:
             camera = pylon.InstantCamera(pylon.TlFactory.GetInstance().CreateDevice(device))
             camera.Open()
         except pylon.GenericException as err:
-            raise DeviceLost(
-                self.name, one_line(err), "close other programs that use this camera; check the cable"
-            ) from err
-        self._camera = camera
+            remedy = "close other programs that use this camera; check the cable"
+            raise DeviceLost(self.name, one_line(err), remedy) from err
+        self.sdk_camera = camera
+        self._first_id = FIRST_ID.get(device.GetDeviceClass())
         serial = device.GetSerialNumber()
         self._info = CameraInfo(f"basler:{serial}", device.GetVendorName(), device.GetModelName(), serial, "basler")
         self.book.opened += 1
 
     def configure(self, settings: Mapping[str, float | str]) -> Applied:
-        """Write and read back. Raises SettingsError naming the setting, DeviceLost."""
+        """Disarm, write in the order of FEATURES, read back. Raises SettingsError naming the setting, DeviceLost."""
         camera, pylon = self._alive(), sdk()
+        self.stop()
+        asked: dict[str, float | str] = {"trigger_source": "software", **settings}
         values: dict[str, float | str] = {}
-        changed: dict[str, str] = {}
+        for name in asked:
+            if name not in FEATURES and name != EMULATION_FOLDER:
+                known = ", ".join([*FEATURES, EMULATION_FOLDER])
+                raise SettingsError(f"camera {self.name}: {name}: unknown setting", f"one of {known}")
         try:
             camera.MaxNumBuffer.Value = BUFFERS
-            for name, value in settings.items():
-                if name == EMULATION_FOLDER:
-                    values[name] = self._show_pictures(str(value))
-                    continue
-                values[name] = self._write(name, value)
-                if isinstance(value, int | float) and abs(float(values[name]) - value) > 1e-3 * max(1.0, abs(value)):
-                    changed[name] = f"asked {value}, the camera has {values[name]}"
             camera.TriggerSelector.Value = "FrameStart"
             camera.TriggerMode.Value = "On"
-            camera.TriggerSource.Value = "Software"
-            values["trigger_source"] = camera.TriggerSource.Value
+            if EMULATION_FOLDER in asked:
+                values[EMULATION_FOLDER] = self._show_pictures(str(asked[EMULATION_FOLDER]))
+            for offset, size in (("offset_x", "width"), ("offset_y", "height")):
+                if size in asked and self._node(offset) is not None:
+                    self._node(offset).Value = 0  # an old offset would limit the size
+            for name in (name for name in FEATURES if name in asked):
+                values[name] = self._write(name, asked[name])
+            self._exposure_us, self._gain_db = self._read_number("exposure_us"), self._read_number("gain_db")
+            pixel_format = str(camera.PixelFormat.Value)
         except pylon.GenericException as err:
             raise DeviceLost(self.name, one_line(err), "check the cable") from err
-        self._exposure = self._read_number("exposure_us")
-        self._gain = self._read_number("gain_db")
+        if pixel_format not in PIXEL_FORMATS:
+            raise SettingsError(f"camera {self.name}: pixel_format: {pixel_format}", f"one of {own(PIXEL_FORMATS)}")
+        self._software = values["trigger_source"] == "software"
         self.book.epoch += 1
-        return Applied(self.book.epoch, values, changed)
+        return Applied(self.book.epoch, values, differences(asked, values))
 
     def start(self) -> None:
-        """Arm for software triggers."""
-        pylon = sdk()
+        """Arm."""
+        camera, pylon = self._alive(), sdk()
+        self.stop()
         try:
-            self._alive().StartGrabbing(pylon.GrabStrategy_OneByOne)
+            camera.StartGrabbing(pylon.GrabStrategy_OneByOne)
         except pylon.GenericException as err:
             raise DeviceLost(self.name, one_line(err), "check the cable") from err
-        self._asked.clear()
-        self._last_id = None
+        self._last_id = None if self._first_id is None else self._first_id - 1
         self.book.start()
 
     def stop(self) -> None:
         """Disarm; triggers without a frame are lost."""
-        self.book.lost += len(self._asked)
+        self.book.lose(len(self._asked))
         self._asked.clear()
-        if self._camera is not None:
-            self._quietly(self._camera.StopGrabbing)
+        if self.sdk_camera is not None:
+            quietly(self.sdk_camera.StopGrabbing)
 
     def trigger(self, number: int) -> None:
-        """Expose once. Raises DeviceTimeout (sensor not ready), DeviceLost."""
+        """Expose once. Raises DeviceTimeout (sensor not ready), DeviceLost, Unsupported (the trigger is wired)."""
         camera, pylon = self._alive(), sdk()
+        if not self._software:
+            raise Unsupported(self.name, "exposes on its wire", "trigger_source = 'software'")
         try:
+            if not camera.IsGrabbing():
+                raise DeviceError(self.name, "triggered while not armed", "call start first")
             if not camera.WaitForFrameTriggerReady(READY_MS, pylon.TimeoutHandling_Return):
                 raise DeviceTimeout(self.name, f"not ready for a trigger within {READY_MS} ms", "shorten the exposure")
             self.book.triggers += 1
@@ -142,9 +170,10 @@ class BaslerCamera:
         except pylon.GenericException as err:
             raise DeviceLost(self.name, one_line(err), "check cable and power; the stream is opened again") from err
         if not result.IsValid():
+            self._alive()
             raise DeviceTimeout(self.name, f"no frame within {timeout_s * 1e3:.0f} ms")
         try:
-            return Lease(self._frame(result))
+            return self._lease(result)
         finally:
             result.Release()
 
@@ -153,12 +182,11 @@ class BaslerCamera:
         camera, pylon = self._alive(), sdk()
         try:
             camera.TriggerMode.GetNode().InvalidateNode()
-            if camera.TriggerMode.Value != "On":
-                raise DeviceLost(
-                    self.name, "trigger mode is off: the camera lost its configuration", "it is configured again"
-                )
+            mode = camera.TriggerMode.Value
         except pylon.GenericException as err:
             raise DeviceLost(self.name, one_line(err), "check cable and power") from err
+        if mode != "On":
+            raise DeviceLost(self.name, "trigger mode is off: its configuration is gone", "it is configured again")
 
     def health(self) -> Health:
         """Counters."""
@@ -167,143 +195,190 @@ class BaslerCamera:
     def close(self) -> None:
         """Let go of the device, dead or alive."""
         self.stop()
-        camera, self._camera = self._camera, None
+        camera, self.sdk_camera = self.sdk_camera, None
         if camera is not None:
-            self._quietly(camera.Close)
-            self._quietly(camera.DestroyDevice)
+            quietly(camera.Close)
+            quietly(camera.DestroyDevice)
 
+    # ── the device ───────────────────────────────────────────────────────────────────────────────────────────────
     def _find(self, pylon: Any) -> Any:
         devices = list(pylon.TlFactory.GetInstance().EnumerateDevices())
         serials = [device.GetSerialNumber() for device in devices]
         if not devices:
             raise DeviceLost(self.name, "no Basler camera found", "check cable, power and IP address")
-        if self.serial:
-            if self.serial not in serials:
-                raise DeviceLost(
-                    self.name, f"no camera {self.serial}; found {', '.join(serials)}", "check cable or serial"
-                )
-            return devices[serials.index(self.serial)]
-        if len(devices) > 1:
-            raise Unsupported(self.name, f"several cameras: {', '.join(serials)}", "name one as basler:SERIAL")
-        return devices[0]
+        if self.serial and self.serial not in serials:
+            raise DeviceLost(self.name, f"no camera {self.serial}; found {own(serials)}", "check cable or serial")
+        if not self.serial and len(devices) > 1:
+            raise Unsupported(self.name, f"several cameras: {own(serials)}", "name one as basler:SERIAL")
+        return devices[serials.index(self.serial) if self.serial else 0]
 
     def _alive(self) -> Any:
         """The open device; one that was pulled is lost (on the emulation only this flag tells)."""
-        if self._camera is None:
+        if self.sdk_camera is None:
             raise DeviceLost(self.name, "is not open", "open it first")
-        if self._camera.IsCameraDeviceRemoved():
+        if self.sdk_camera.IsCameraDeviceRemoved():
             raise DeviceLost(self.name, "was disconnected", "check cable and power")
-        return self._camera
+        return self.sdk_camera
 
+    # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────
     def _node(self, name: str) -> Any:
-        nodes = self._camera.GetNodeMap()
-        for feature in FEATURES[name]:
-            node = nodes.GetNode(feature)
-            if node is not None:
-                return getattr(self._camera, feature)
-        return None
+        """The camera's feature for one of our settings; None: it has none."""
+        nodes = self.sdk_camera.GetNodeMap()
+        found = (feature for feature in FEATURES[name] if nodes.GetNode(feature) is not None)
+        feature = next(found, None)
+        return getattr(self.sdk_camera, feature) if feature else None
 
     def _write(self, name: str, value: float | str) -> float | str:
-        pylon = sdk()
-        if name not in FEATURES:
-            known = ", ".join([*FEATURES, EMULATION_FOLDER])
-            raise SettingsError(f"camera {self.name}: {name}: unknown setting", f"one of {known}")
-        node = self._node(name)
+        """Write one setting, read it back. Raises SettingsError naming it, or the SDK's error of a lost device."""
+        pylon, node = sdk(), self._node(name)
         if node is None:
             raise SettingsError(f"camera {self.name}: {name}: this camera has no such feature", "remove it")
-        whole = isinstance(value, float) and value.is_integer()
-        for one in (value, int(value)) if whole and not isinstance(value, str) else (value,):
-            try:
-                node.Value = one
-                read: float | str = node.Value
-            except TypeError:
-                continue
-            except pylon.GenericException as err:
-                raise SettingsError(
-                    f"camera {self.name}: {name}: {value!r}: {one_line(err)}", "a value it takes"
-                ) from err
-            return read
-        raise SettingsError(f"camera {self.name}: {name}: {value!r} has the wrong type", "a value it takes")
+        wrong = (pylon.OutOfRangeException, pylon.InvalidArgumentException, pylon.AccessException)
+        try:
+            if name == "trigger_source":
+                node.Value = str(value).capitalize()  # software, line1 → Software, Line1
+                return str(node.Value).lower()
+            if isinstance(value, float) and value.is_integer() and isinstance(node, pylon.IntegerParameter):
+                value = int(value)
+            node.Value = value
+            read: float | str = node.Value
+        except TypeError as err:
+            raise SettingsError(
+                f"camera {self.name}: {name}: {value!r} has the wrong type", "a value it takes"
+            ) from err
+        except wrong as err:
+            raise SettingsError(f"camera {self.name}: {name}: {value!r}", one_line(err)) from err
+        return read
 
     def _read_number(self, name: str) -> float | None:
         node = self._node(name)
         return float(node.Value) if node is not None else None
 
     def _show_pictures(self, folder: str) -> str:
-        """Give the emulated camera a folder to look at."""
-        if self._camera.GetNodeMap().GetNode("ImageFilename") is None:
-            raise SettingsError(f"camera {self.name}: {EMULATION_FOLDER}: only an emulated camera has it", "remove it")
-        pictures = [path for path in Path(folder).glob("*") if path.is_file()] if Path(folder).is_dir() else []
-        if len(pictures) < EMULATION_MIN_PICTURES:
-            raise SettingsError(
-                f"camera {self.name}: {EMULATION_FOLDER}: {folder} holds {len(pictures)} pictures",
-                f"at least {EMULATION_MIN_PICTURES}: the emulation never reads a single one again",
-            )
-        self._camera.TestImageSelector.Value = "Off"
-        self._camera.ImageFilename.Value = folder
-        self._camera.ImageFileMode.Value = "On"
-        return str(self._camera.ImageFilename.Value)
+        """Give the emulated camera a folder to look at. Raises SettingsError."""
+        what = f"camera {self.name}: {EMULATION_FOLDER}"
+        if self.sdk_camera.GetNodeMap().GetNode("ImageFilename") is None:
+            raise SettingsError(f"{what}: only an emulated camera has it", "remove it")
+        found = Path(folder).iterdir() if Path(folder).is_dir() else iter(())
+        count = sum(path.suffix.lower() in EMULATION_SUFFIXES for path in found)
+        if count < EMULATION_MIN_PICTURES:
+            remedy = f"at least {EMULATION_MIN_PICTURES}: the emulation never reads a single one again"
+            raise SettingsError(f"{what}: {folder} holds {count} pictures", remedy)
+        self.sdk_camera.TestImageSelector.Value = "Off"
+        self.sdk_camera.ImageFilename.Value = folder
+        self.sdk_camera.ImageFileMode.Value = "On"
+        return str(self.sdk_camera.ImageFilename.Value)
 
-    def _frame(self, result: Any) -> Frame:
-        """One grab result as a frame of its own memory (the copy of 1.3 MB costs about 0.2 ms)."""
-        complete = bool(result.GrabSucceeded())
-        trigger, commanded_ns = self._asked.pop(0) if self._asked else (None, time.monotonic_ns())
-        image = self._pixels(result, complete)
-        frame_id = int(result.BlockID)
-        lost = 0 if self._last_id is None else max(0, frame_id - self._last_id - 1)
-        self._last_id = frame_id
-        image.flags.writeable = False
-        return Frame(
+    # ── frames ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def _lease(self, result: Any) -> Lease:
+        """One grab result as a frame in a buffer of ours. Raises DeviceTimeout for one that holds no picture."""
+        complete, frame_id = bool(result.GrabSucceeded()), int(result.BlockID)
+        trigger, exposed_ns = self._join(frame_id)
+        sequence, lost_before = self.book.frame(complete=complete)
+        said = one_line(result.GetErrorDescription())
+        if not complete and said.startswith(EMULATION_NO_FILE):
+            raise DeviceTimeout(self.name, said, "put a picture there")
+        image = self._copy(result)
+        frame = Frame(
             camera=self.name,
-            sequence=self.book.next_sequence(complete=complete),
+            sequence=sequence,
             session=self.book.session,
             device_frame_id=frame_id,
             trigger=trigger,
             encoder=None,
-            exposed_ns=commanded_ns,
+            exposed_ns=exposed_ns,
             arrived_ns=time.monotonic_ns(),
             device_ns=int(result.TimeStamp) or None,  # the emulation has no clock: 0
             clock="host",
-            exposure_us=self._exposure,
-            gain_db=self._gain,
-            lost_before=lost,
+            exposure_us=self._exposure_us,
+            gain_db=self._gain_db,
+            lost_before=lost_before,
             status="ok" if complete else "incomplete",
             pixel_format="Mono8" if image.ndim == 2 else "RGB8",
             configuration_epoch=self.book.epoch,
-            image=image,
+            image=read_only(image),
         )
+        return Lease(frame, lambda: self._give_back(image))
 
-    def _pixels(self, result: Any, complete: bool) -> Image:
-        try:
-            return np.array(result.Array, np.uint8)
-        except ValueError as err:  # a missing picture file in emulation: no usable pixel format
-            if complete:
-                raise DeviceTimeout(self.name, "frame without pixels", "check the picture folder") from err
-            return np.zeros((1, 1), np.uint8)
+    def _join(self, frame_id: int) -> tuple[int | None, int]:
+        """Trigger and time of the frame with this id: triggers whose ids were passed over have lost their frames."""
+        gap = 0 if self._last_id is None else ids_between(self._last_id, frame_id)
+        self._last_id = frame_id
+        if gap:
+            self.book.lose(gap)
+            asked = min(gap, len(self._asked))
+            self.book.triggers += gap - asked  # a wire's
+            for _ in range(asked):
+                self._asked.popleft()
+        if self._asked:
+            return self._asked.popleft()
+        self.book.triggers += 1  # a wire's, or nobody's
+        return None, time.monotonic_ns()
 
-    def _quietly(self, step: Any) -> None:
-        """A dead device may refuse to stop or close; it is given up either way."""
+    def _copy(self, result: Any) -> Image:
+        """The picture in one of our buffers. Raises DeviceTimeout for pixels that are none."""
         try:
-            step()
-        except sdk().GenericException:
-            return
+            with result.GetArrayZeroCopy() as pixels:
+                if pixels.dtype != np.uint8:
+                    raise ValueError(f"pixels of type {pixels.dtype}")
+                image = next((one for one in self._buffers if one.shape == pixels.shape), None)
+                self._buffers = [one for one in self._buffers if one.shape == pixels.shape and one is not image]
+                if image is None:
+                    image = np.empty(pixels.shape, np.uint8)
+                np.copyto(image, pixels)
+        except ValueError as err:
+            raise DeviceTimeout(self.name, f"frame without a picture: {err}", "check pixel format and cable") from err
+        return image
+
+    def _give_back(self, image: Image) -> None:
+        if len(self._buffers) < BUFFERS:
+            self._buffers.append(image)
 
 
 def discover() -> list[CameraInfo]:
-    """Every Basler camera the SDK sees; none where the SDK is not installed."""
-    try:
-        pylon = sdk()
-    except Unsupported:
-        return []
+    """Every Basler camera the SDK sees. Raises Unsupported where the SDK is not installed."""
     return [
         CameraInfo(f"basler:{d.GetSerialNumber()}", d.GetVendorName(), d.GetModelName(), d.GetSerialNumber(), "basler")
-        for d in pylon.TlFactory.GetInstance().EnumerateDevices()
+        for d in sdk().TlFactory.GetInstance().EnumerateDevices()
     ]
 
 
-def one_line(err: Exception) -> str:
+def ids_between(last: int, now: int) -> int:
+    """How many frame ids were passed over from `last` to `now`; 16-bit ids go on with 1 after 65535."""
+    if now > last:
+        return now - last - 1
+    return now - 1 + GIGE_LAST_ID - last if last <= GIGE_LAST_ID else 0
+
+
+def differences(asked: Mapping[str, float | str], got: Mapping[str, float | str]) -> dict[str, str]:
+    """Asked values that the camera rounded to its own steps."""
+    return {
+        name: f"asked {value}, the camera has {got[name]}"
+        for name, value in asked.items()
+        if not isinstance(value, str) and abs(float(got[name]) - value) > 1e-6 * max(1.0, abs(value))
+    }
+
+
+def read_only(image: Image) -> Image:
+    """A view that refuses to be written."""
+    view = image.view()
+    view.flags.writeable = False
+    return view
+
+
+def quietly(step: Callable[[], None]) -> None:
+    """A dead device may refuse to stop or close; it is given up either way."""
+    try:
+        step()
+    except sdk().GenericException:
+        return
+
+
+def one_line(err: object) -> str:
     """The SDK's words without its source positions."""
     return str(err).split(" : ")[0].split("(file")[0].strip() or type(err).__name__
 
 
-__all__ = ["BaslerCamera", "DeviceError", "discover"]
+def own(words: "list[str] | tuple[str, ...]") -> str:
+    """A list in words."""
+    return ", ".join(words)

@@ -112,7 +112,7 @@ class Camera(Protocol):
         """Connect. Raises DeviceLost (not there), Unsupported (SDK extra missing, impossible device)."""
 
     def configure(self, settings: Mapping[str, float | str]) -> Applied:
-        """Write all settings, read each back. Raises SettingsError for an unknown name or impossible value."""
+        """Disarm, write all settings, read each back. Raises SettingsError for an unknown name or impossible value."""
 
     def start(self) -> None:
         """Arm: from here a trigger makes an exposure."""

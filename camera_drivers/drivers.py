@@ -1,15 +1,21 @@
 """Which driver serves which URI. Nothing is imported until a camera of that kind is asked for."""
 
+from dataclasses import asdict
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
-from camera_drivers.camera import Camera, CameraInfo
-from vocabulary import SettingsError
+import cv2
+
+from camera_drivers.camera import Camera, CameraInfo, Frame
+from vocabulary import DeviceError, DeviceTimeout, SettingsError, Unsupported
 
 DRIVERS = {  # scheme → module, class
     "folder": ("camera_drivers.folder", "FolderCamera"),
     "sim": ("camera_drivers.simulated", "SimulatedCamera"),
     "basler": ("camera_drivers.basler", "BaslerCamera"),
 }
+GRAB_TIMEOUT_S = 5.0  # for a person at the bench, not for the line
 
 
 def camera(uri: str, name: str) -> Camera:
@@ -23,10 +29,76 @@ def camera(uri: str, name: str) -> Camera:
 
 
 def discover(scheme: str | None) -> list[CameraInfo]:
-    """Cameras that can be found now, of one scheme or of all. Raises SettingsError, Unsupported (SDK missing)."""
+    """Cameras that can be found now, of one scheme or of all. Raises SettingsError; Unsupported if asked by scheme."""
     if scheme is not None and scheme not in DRIVERS:
         raise SettingsError(f"camera driver {scheme!r} is unknown", f"one of {', '.join(DRIVERS)}")
     found: list[CameraInfo] = []
     for one in [scheme] if scheme else DRIVERS:
-        found += import_module(DRIVERS[one][0]).discover()
+        try:
+            found += import_module(DRIVERS[one][0]).discover()
+        except Unsupported:  # its SDK is not installed: no news unless it was asked for
+            if scheme is not None:
+                raise
     return found
+
+
+def probe(uri: str) -> CameraInfo:
+    """Open the camera, configure nothing, read one living value, close. Raises DeviceError, SettingsError."""
+    one = camera(uri, uri.partition(":")[0])
+    try:
+        one.open()
+        one.configure({})
+        one.probe()
+        return one.info
+    finally:
+        one.close()
+
+
+def grab(uri: str, count: int, out: Path) -> dict[str, Any]:
+    """Expose `count` times and save what came as `out/000001.png` …; `sim:` also writes its ground truth.
+
+    Exposures without a picture are named in `failed`. Raises DeviceError when none came, SettingsError.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise SettingsError(f"--out {out}: {err.strerror}", "name a folder that can be written") from err
+    if uri.partition(":")[0] == "sim":
+        from camera_drivers.simulated import render_dataset
+
+        return render_dataset(uri, count, out)
+    return grab_pictures(camera(uri, uri.partition(":")[0]), count, out)
+
+
+def grab_pictures(one: Camera, count: int, out: Path) -> dict[str, Any]:
+    """The same with a camera that is not open yet; it is closed again."""
+    failed: list[str] = []
+    try:
+        one.open()
+        one.configure({})
+        one.start()
+        for number in range(1, count + 1):
+            try:
+                one.trigger(number)
+                with one.next_frame(GRAB_TIMEOUT_S) as frame:
+                    save(frame, out / f"{number:06}.png")
+            except DeviceTimeout as err:
+                failed.append(str(err))
+                one.stop()
+                one.start()
+    finally:
+        one.close()
+    if len(failed) == count:
+        raise DeviceError(one.name, f"no picture of {count} came", failed[-1])
+    return {"pictures": count - len(failed), "failed": failed, "out": str(out), "camera": asdict(one.info)}
+
+
+def save(frame: Frame, path: Path) -> None:
+    """One complete frame as PNG. Raises DeviceTimeout (incomplete), SettingsError (disk)."""
+    if frame.status != "ok":
+        raise DeviceTimeout(
+            frame.camera, f"frame of trigger {frame.trigger} is incomplete", "check cable and bandwidth"
+        )
+    picture = frame.image if frame.image.ndim == 2 else cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR)
+    if not cv2.imwrite(str(path), picture):
+        raise SettingsError(f"{path}: can't be written", "free disk space or choose another --out")

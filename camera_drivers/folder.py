@@ -17,6 +17,7 @@ from camera_drivers.camera import Applied, CameraInfo, Capability, Frame, Health
 from vocabulary import DeviceError, DeviceLost, DeviceTimeout, Image, SettingsError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+BUFFERS = 5  # exposures kept until they are fetched; a further one is lost, as on a real camera
 
 
 class FolderCamera:
@@ -25,6 +26,8 @@ class FolderCamera:
     capabilities = frozenset({Capability.SOFTWARE_TRIGGER})
 
     def __init__(self, name: str, rest: str) -> None:
+        if not rest:
+            raise SettingsError(f"camera {name}: uri 'folder:' names no folder", "folder:PATH")
         self.name, self.folder = name, Path(rest)
         self.book = Book()
         self._armed = False
@@ -42,21 +45,22 @@ class FolderCamera:
         self.book.opened += 1
 
     def configure(self, settings: Mapping[str, float | str]) -> Applied:
-        """A folder has nothing to set. Raises SettingsError for anything asked."""
+        """Disarm; a folder has nothing to set. Raises SettingsError for anything asked."""
+        self.stop()
         for name in settings:
             raise SettingsError(f"camera {self.name}: {name}: a folder has no such setting", "remove it")
         self.book.epoch += 1
         return Applied(self.book.epoch, {})
 
     def start(self) -> None:
-        """Arm."""
+        """Arm; armed twice is one session more."""
+        self.stop()
         self.book.start()
-        self._exposed.clear()
         self._armed = True
 
     def stop(self) -> None:
         """Disarm; what was exposed and not fetched is lost."""
-        self.book.lost += len(self._exposed)
+        self.book.lose(len(self._exposed))
         self._exposed.clear()
         self._armed = False
 
@@ -69,6 +73,9 @@ class FolderCamera:
         self._next += 1
         self.book.triggers += 1
         exposed_ns = time.monotonic_ns()
+        if len(self._exposed) >= BUFFERS:
+            self.book.lose()
+            return
         try:
             picture: Image | DeviceError = read(path, self.name)
         except DeviceError as err:
@@ -82,12 +89,13 @@ class FolderCamera:
             raise DeviceTimeout(self.name, f"no frame within {timeout_s * 1e3:.0f} ms")
         number, exposed_ns, picture = self._exposed.popleft()
         if isinstance(picture, DeviceError):
-            self.book.lost += 1
+            self.book.lose()
             raise picture
         picture.flags.writeable = False
+        sequence, lost_before = self.book.frame(complete=True)
         frame = Frame(
             camera=self.name,
-            sequence=self.book.next_sequence(complete=True),
+            sequence=sequence,
             session=self.book.session,
             device_frame_id=None,
             trigger=number,
@@ -98,7 +106,7 @@ class FolderCamera:
             clock="host",
             exposure_us=None,
             gain_db=None,
-            lost_before=0,
+            lost_before=lost_before,
             status="ok",
             pixel_format="Mono8" if picture.ndim == 2 else "RGB8",
             configuration_epoch=self.book.epoch,
@@ -135,7 +143,10 @@ def read(path: Path, camera: str) -> Image:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as err:
         raise DeviceTimeout(camera, f"{path}: {err.strerror}", remedy) from err
-    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    except cv2.error as err:  # a header that promises more pixels than the decoder allows
+        raise DeviceTimeout(camera, f"{path}: {err.err}", remedy) from err
     if picture is None:
         raise DeviceTimeout(camera, f"{path}: no picture can be read from it", remedy)
     if picture.dtype != np.uint8 or (picture.ndim == 3 and picture.shape[2] not in (3, 4)):
