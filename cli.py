@@ -156,7 +156,7 @@ def package_show(package: Path, json: AsJson = False) -> None:
 @package_app.command("verify")
 def package_verify(package: Path, trust: Path | None = None, json: AsJson = False) -> None:
     """Whole, signed, loadable, and scoring here as where it was taught."""
-    from models.package import validate_in_child
+    from models.validate import validate_in_child
 
     show(validate_in_child(package, trust), json)
 

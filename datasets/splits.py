@@ -7,7 +7,7 @@ from vocabulary import DataError
 
 
 def grouped_folds(groups: Sequence[str], folds: int, seed: int = 0) -> list[list[int]]:
-    """Indices of `folds` held-out parts, of nearly equal size, each group whole in one. Raises DataError: too few groups."""
+    """Indices of `folds` held-out parts of nearly equal size, each group whole in one. Raises DataError: too few."""
     members: dict[str, list[int]] = {}
     for index, group in enumerate(groups):
         members.setdefault(group, []).append(index)

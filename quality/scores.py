@@ -28,7 +28,7 @@ def recall_at_overkill(good: Numbers, bad: Numbers, share: float) -> float | Non
 
 
 def aupro(maps: list[Numbers], masks: list[npt.NDArray[np.uint8]], most: float = 0.3, steps: int = 200) -> float | None:
-    """Area under the per-region overlap curve up to a false positive rate of `most`, normalised to 1 (Bergmann 2021)."""
+    """Area under the per-region overlap curve up to a false positive rate of `most`, as a share (Bergmann 2021)."""
     if not any(mask.any() for mask in masks):
         return None
     regions = [cv2.connectedComponents(mask)[1] for mask in masks]

@@ -64,7 +64,7 @@ class Engine:
         self.last_work_ns = self.clock.now_ns()
         try:
             for tool in self.active.tools:
-                tool.runner.replay_golden()
+                tool.runner.replay_next()
             self.model_fault = None
         except InspectionError as err:
             self.model_fault = err

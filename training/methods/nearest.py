@@ -1,0 +1,37 @@
+"""Nearest taught patch: a bounded bank of patch features of good pictures; a patch far from all of them is suspicious."""
+
+import numpy as np
+import numpy.typing as npt
+
+from models.graph import Vectors
+
+BANK = 1000  # vectors kept; more gained nothing on the development sets and cost time on every part
+PROJECTED = 48  # dimensions in which the choice is made (Johnson–Lindenstrauss; the bank itself keeps all)
+PER_PICTURE = 400  # patches of a picture that compete for the bank
+MOST_CANDIDATES = 20_000
+
+
+def choose(patches: list[Vectors], seed: int = 0) -> Vectors:
+    """At most BANK vectors that cover the patches (each (N, CHANNELS)) best: greedy k-centre from the mean outward."""
+    chance = np.random.default_rng(seed)
+    per_picture = max(1, min(PER_PICTURE, MOST_CANDIDATES // len(patches)))
+    thinned = [one[chance.permutation(len(one))[:per_picture]] for one in patches]
+    candidates = np.concatenate(thinned)
+    if len(candidates) <= BANK:
+        return candidates
+    projection = chance.normal(size=(candidates.shape[1], PROJECTED)).astype(np.float32) / np.sqrt(PROJECTED)
+    low = (candidates @ projection).astype(np.float32)
+    return candidates[k_centre(low, BANK)]
+
+
+def k_centre(points: Vectors, count: int) -> npt.NDArray[np.int64]:
+    """Indices: each next point is the one farthest from all chosen before."""
+    norms = (points**2).sum(axis=1)
+    chosen = np.empty(count, np.int64)
+    chosen[0] = int(((points - points.mean(axis=0)) ** 2).sum(axis=1).argmin())
+    nearest = np.full(len(points), np.inf, np.float32)
+    for k in range(1, count):
+        last = chosen[k - 1]
+        np.minimum(nearest, norms - 2 * (points @ points[last]) + norms[last], out=nearest)
+        chosen[k] = int(nearest.argmax())
+    return chosen

@@ -1,0 +1,167 @@
+"""`jidoka teach`: good pictures → signed package, on a CPU, without torch."""
+
+import platform
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets.manifest import Sample, read, version
+from datasets.pictures import load
+from datasets.splits import grouped_folds
+from models.decision import Limits
+from models.graph import CHANNELS, FEATURES, PICTURE, SIDE, Vectors, backbone, features_graph, scoring_graph
+from models.keys import station_key
+from models.package import Golden, Package, limits_as_dict, write_package
+from models.picture_health import measure, reference
+from models.runner import Runner, session
+from training.limits import Asked, provisional
+from training.methods import nearest
+from vocabulary import DataError, Image, SettingsError
+
+METHODS = ("nearest",)
+LEAST = 10  # good pictures; below this neither texture nor spread is known
+FOLDS = 5
+GOLDEN = 3  # pictures replayed on every machine that loads the package
+
+Progress = Callable[[str, float], None]
+
+
+def teach(
+    data: Path, out: Path, *, method: str, state: Path, name: str | None, progress: Progress, overkill: float = 0.01
+) -> dict[str, Any]:
+    """Teach from the good pictures of subset=train and write the package. Raises DataError, SettingsError, ModelError."""
+    began = time.monotonic()
+    if method not in ("auto", *METHODS):
+        raise SettingsError(f"--method {method!r}", f"auto, or one of {', '.join(METHODS)}")
+    if not 0 < overkill < 0.5:
+        raise SettingsError(f"--overkill {overkill}", "a share between 0 and 0.5, e.g. 0.01")
+    samples = read(data).of("train", "ok")
+    if len(samples) < LEAST:
+        raise DataError(f"{data}: {len(samples)} good pictures to learn from", f"at least {LEAST}, better 30 to 100")
+    images = [load(sample.path) for sample in samples]
+    channels = same_channels(samples, images)
+    patches = extract(images, channels, progress)
+    scores, folds = cross_fit(samples, patches, progress)
+    limits = provisional(scores, Asked(overkill), folds)
+    progress("bank", 0.0)
+    model = scoring_graph(channels, nearest.choose(patches)).SerializeToString()
+    progress("bank", 1.0)
+    manifest = describe(name or out.stem, samples, images, channels, limits)
+    golden = golden_vectors(model, manifest, images)
+    key = station_key(state)
+    address = write_package(out, manifest, model, golden, report(manifest, limits), key)
+    return {
+        "package": str(out), "address": address, "signer": key.id, "method": "nearest", "n_ok": len(samples),
+        "limit": limits.ng, "provisional": limits.provisional, "requested_overkill": overkill,
+        "seconds": round(time.monotonic() - began, 1),
+    }  # fmt: skip
+
+
+def same_channels(samples: list[Sample], images: list[Image]) -> int:
+    """1 or 3, for all. Raises DataError naming the odd one."""
+    channels = [1 if image.ndim == 2 else 3 for image in images]
+    for sample, one in zip(samples, channels, strict=True):
+        if one != channels[0]:
+            raise DataError(
+                f"{sample.path}: {one} channels, {samples[0].path} has {channels[0]}", "use one kind of camera"
+            )
+    return channels[0]
+
+
+def extract(images: list[Image], channels: int, progress: Progress) -> list[Vectors]:
+    """Each picture's patch features, (patches, CHANNELS), through the very graph that the package will hold."""
+    runner = session(features_graph(channels).SerializeToString(), threads=0)
+    found = []
+    for k, image in enumerate(images):
+        (features,) = runner.run([FEATURES], {PICTURE: image})
+        found.append(np.asarray(features, np.float32).reshape(CHANNELS, -1).T.copy())
+        progress("features", (k + 1) / len(images))
+    return found
+
+
+def cross_fit(samples: list[Sample], patches: list[Vectors], progress: Progress) -> tuple[list[float], int]:
+    """Every picture's score by a bank that was chosen without it and without its group."""
+    groups = [sample.group for sample in samples]
+    count = min(FOLDS, len(set(groups)))
+    scores = [0.0] * len(samples)
+    for k, held in enumerate(grouped_folds(groups, count)):
+        bank = nearest.choose([one for index, one in enumerate(patches) if index not in held])
+        for index in held:
+            scores[index] = score(patches[index], bank)
+        progress("cross-fit", (k + 1) / count)
+    return scores, count
+
+
+def score(patches: Vectors, bank: Vectors) -> float:
+    """The graph's score in numpy: nearest distance per patch, 3 × 3 mean inside the picture, maximum."""
+    squares = (patches**2).sum(1)[:, None] - 2 * patches @ bank.T + (bank**2).sum(1)[None]
+    side = int(np.sqrt(len(patches)))
+    distance = np.sqrt(np.maximum(squares.min(axis=1), 0)).reshape(side, side)
+    padded, inside = np.pad(distance, 1), np.pad(np.ones_like(distance), 1)
+    window = np.lib.stride_tricks.sliding_window_view
+    return float((window(padded, (3, 3)).sum((2, 3)) / window(inside, (3, 3)).sum((2, 3))).max())
+
+
+def golden_vectors(model: bytes, manifest: dict[str, Any], images: list[Image]) -> list[Golden]:
+    """What the finished graph says here, for every other machine to repeat."""
+    chosen = [images[k] for k in np.linspace(0, len(images) - 1, GOLDEN).astype(int)]
+    runner = Runner(Package("", "", manifest, model, [], ""))
+    return [Golden(image, found.map, found.score) for image in chosen for found in [runner.infer(image)]]
+
+
+def describe(name: str, samples: list[Sample], images: list[Image], channels: int, limits: Limits) -> dict[str, Any]:
+    """The manifest without its file list."""
+    _, weights = backbone()
+    shapes = {image.shape[:2] for image in images}
+    height, width = next(iter(shapes)) if len(shapes) == 1 else (None, None)
+    health = reference([measure(image) for image in images])
+    return {
+        "name": name,
+        "method": "nearest",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "input": {"channels": channels, "height": height, "width": width, "dtype": "uint8"},
+        "working_size": SIDE,
+        "classes": ["anomaly"],
+        "limits": limits_as_dict(limits),
+        "picture_health": {name: getattr(health, name) for name in health.__dataclass_fields__},
+        "dataset": {
+            "version": version(samples),
+            "n_ok": len(samples),
+            "n_ng": 0,
+            "groups": len({sample.group for sample in samples}),
+        },
+        "versions": {one: metadata.version(one) for one in ("jidoka", "onnx", "onnxruntime", "numpy")},
+        "machine": {"processor": platform.machine(), "precision": "fp32", "engine": "onnxruntime"},
+        "licences": {
+            "code": "Apache-2.0",
+            "weights": f"{weights['licence']} ({weights['source']})",
+            "data": "as the taught pictures' owner says",
+        },
+        "backbone": {"name": weights["name"], "sha256": weights["sha256"]},
+    }
+
+
+def report(manifest: dict[str, Any], limits: Limits) -> str:
+    """For a quality engineer."""
+    evidence = limits.evidence
+    scores = evidence["scores"]
+    return f"""# {manifest["name"]}
+
+Taught on {manifest["created"]} from {manifest["dataset"]["n_ok"]} good pictures in {manifest["dataset"]["groups"]} groups
+(data set {manifest["dataset"]["version"][:16]}), method: distance to the nearest taught patch.
+
+**Limit {limits.ng:.3f}, provisional.** Rule: {evidence["rule"]}; requested overkill {evidence["requested_overkill"]:.1%} at
+{evidence["confidence"]:.0%} confidence. Each score below comes from a bank chosen without that part ({evidence["folds"]}
+folds). {len(scores)} parts cannot prove a share of {evidence["requested_overkill"]:.1%}: without assumptions that takes
+299 fresh good parts. Until then the station observes, or runs AUTO under an explicit override.
+
+Scores of good parts, not used for their own bank: lowest {scores[0]:.3f}, median {scores[len(scores) // 2]:.3f},
+highest {scores[-1]:.3f}; {sum(score >= limits.ng for score in scores)} of {len(scores)} reach the limit.
+
+Nothing is known yet about escapes: that takes bad parts (`jidoka evaluate`).
+"""
