@@ -107,13 +107,14 @@ def teach(
     out: Annotated[Path, typer.Option(help="The package to write.")],
     method: str = "auto",
     name: str | None = None,
+    overkill: Annotated[float, typer.Option(help="Share of good parts that may be rejected.")] = 0.01,
     state: State = STATE,
     json: AsJson = False,
 ) -> None:
     """A package from good pictures: CPU, no torch."""
     from training.teach import teach as run_teach
 
-    show(run_teach(data, out, method=method, state=state, name=name, progress=progress), json)
+    show(run_teach(data, out, method=method, state=state, name=name, progress=progress, overkill=overkill), json)
 
 
 @app.command()

@@ -25,6 +25,7 @@ from quality.intervals import upper_bound
 from vocabulary import SettingsError, Verdict
 
 TAUGHT = 40  # good cells
+BLOCK = 100  # cells; a module has 60 or 72
 READY_S = 60.0  # a cold start takes a few seconds; a busy machine gets more
 MACHINE_LIVES = 10  # a machine that was killed is switched on again so often
 AT_LEAST = 0.7  # balanced accuracy: always-OK and always-NG reach 0.5
@@ -145,23 +146,26 @@ def fresh(folder: StateFolder) -> None:
 def choose_cells(out: Path, seed: int) -> tuple[Path, Path]:
     """dataset.csv files of the cells to teach and to inspect: monocrystalline, surely good (0) or surely bad (1).
 
-    The numbering follows the modules, so teaching from the first half and inspecting the second keeps them apart.
+    The numbering follows the modules. Blocks of BLOCK numbers are taught or inspected in turn, so that hardly any
+    module is on both sides: random choice would flatter.
     """
     spec = importlib.util.find_spec("elpv_dataset")
     if spec is None or spec.origin is None:
         raise SettingsError("demo: pictures: package elpv-dataset is missing", "pip install 'jidoka[demo]'")
     data = Path(spec.origin).parent / "data"
     rows = [line.split() for line in (data / "labels.csv").read_text().splitlines() if line.strip()]
-    cells = [(data / path, float(p)) for path, p, kind in rows if kind == "mono" and float(p) in (0.0, 1.0)]
-    half = len(cells) // 2
+    cells = [
+        (number // BLOCK % 2, data / path, float(p))
+        for number, (path, p, kind) in enumerate(rows)
+        if kind == "mono" and float(p) in (0.0, 1.0)
+    ]
     chance = random.Random(seed)  # noqa: S311  a choice of pictures, not a secret
-    good = [path for path, p in cells[:half] if p == 0]
-    taught = chance.sample(good, TAUGHT)
-    later_ok = [path for path, p in cells[half:] if p == 0]
-    later_ng = [path for path, p in cells[half:] if p == 1]
-    count = min(int(len(later_ok) / (1 - NG_SHARE)), int(len(later_ng) / NG_SHARE))
-    coming = [(path, "ng") for path in chance.sample(later_ng, int(count * NG_SHARE))]
-    coming += [(path, "ok") for path in chance.sample(later_ok, count - len(coming))]
+    taught = chance.sample([path for block, path, p in cells if block == 0 and p == 0], TAUGHT)
+    good = [path for block, path, p in cells if block == 1 and p == 0]
+    bad = [path for block, path, p in cells if block == 1 and p == 1]
+    count = min(int(len(good) / (1 - NG_SHARE)), int(len(bad) / NG_SHARE))
+    coming = [(path, "ng") for path in chance.sample(bad, int(count * NG_SHARE))]
+    coming += [(path, "ok") for path in chance.sample(good, count - len(coming))]
     chance.shuffle(coming)
     return (
         write_csv(out / "taught.csv", [(path, "ok", "train") for path in taught]),

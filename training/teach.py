@@ -34,7 +34,7 @@ Progress = Callable[[str, float], None]
 def teach(
     data: Path, out: Path, *, method: str, state: Path, name: str | None, progress: Progress, overkill: float = 0.01
 ) -> dict[str, Any]:
-    """Teach from the good pictures of subset=train and write the package. Raises DataError, SettingsError, ModelError."""
+    """Teach from the good pictures of subset=train, write the package. Raises DataError, SettingsError, ModelError."""
     began = time.monotonic()
     if method not in ("auto", *METHODS):
         raise SettingsError(f"--method {method!r}", f"auto, or one of {', '.join(METHODS)}")
@@ -152,12 +152,12 @@ def report(manifest: dict[str, Any], limits: Limits) -> str:
     scores = evidence["scores"]
     return f"""# {manifest["name"]}
 
-Taught on {manifest["created"]} from {manifest["dataset"]["n_ok"]} good pictures in {manifest["dataset"]["groups"]} groups
-(data set {manifest["dataset"]["version"][:16]}), method: distance to the nearest taught patch.
+Taught on {manifest["created"]} from {manifest["dataset"]["n_ok"]} good pictures in
+{manifest["dataset"]["groups"]} groups (data set {manifest["dataset"]["version"][:16]}), method: distance to the nearest taught patch.
 
-**Limit {limits.ng:.3f}, provisional.** Rule: {evidence["rule"]}; requested overkill {evidence["requested_overkill"]:.1%} at
-{evidence["confidence"]:.0%} confidence. Each score below comes from a bank chosen without that part ({evidence["folds"]}
-folds). {len(scores)} parts cannot prove a share of {evidence["requested_overkill"]:.1%}: without assumptions that takes
+**Limit {limits.ng:.3f}, provisional.** Rule: {evidence["rule"]}; requested overkill
+{evidence["requested_overkill"]:.1%} at {evidence["confidence"]:.0%} confidence. Each score below comes from a bank
+chosen without that part ({evidence["folds"]} folds). {len(scores)} parts cannot prove a share of {evidence["requested_overkill"]:.1%}: without assumptions that takes
 299 fresh good parts. Until then the station observes, or runs AUTO under an explicit override.
 
 Scores of good parts, not used for their own bank: lowest {scores[0]:.3f}, median {scores[len(scores) // 2]:.3f},

@@ -1,4 +1,4 @@
-"""Nearest taught patch: a bounded bank of patch features of good pictures; a patch far from all of them is suspicious."""
+"""Nearest taught patch: a bounded bank of features of good pictures; a patch far from all of them is suspicious."""
 
 import numpy as np
 import numpy.typing as npt

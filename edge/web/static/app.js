@@ -8,7 +8,7 @@ const say = (id, text) => { if ($(id).textContent !== text) $(id).textContent = 
 
 let frame = null, part = null, strip = null, stripKey = "";
 let freshAt = -Infinity; // performance.now() when the station last spoke, by its own clock's age
-let partAt = -Infinity, behindSince = null, wait = 250;
+let partAt = -Infinity, behindSince = null, wait = 250, current = null;
 
 // ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────────────
 const MODE_WHO = { AUTO: "rejecting", OBSERVE: "PLC releases", BYPASS: "PLC releases", SETUP: "no verdicts", OFFLINE: "not connected", "?": "No fresh data" };
@@ -232,10 +232,11 @@ function glyph(name) {
 }
 
 // ── the station ─────────────────────────────────────────────────────────────────────────────────────────────────────
-async function take(news) {
+async function take(news, socket) {
   const now = performance.now();
   if (news.part) {
     const its = news.part.picture, image = its ? await picture.load(its.sha256, PICTURE_MS) : null;
+    if (socket !== current) return; // a newer connection has newer news
     part = news.part;
     partAt = now - (news.part_age_ms ?? 0);
     $("picture").dataset.sha256 = image ? its.sha256 : "";
@@ -250,11 +251,11 @@ async function take(news) {
 }
 
 function connect() {
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/live`);
+  const socket = current = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/live`);
   socket.onmessage = async ({ data }) => {
     const news = JSON.parse(data);
     wait = 250;
-    await take(news);
+    await take(news, socket);
     requestAnimationFrame(() => { if (socket.readyState === WebSocket.OPEN) socket.send(String(news.n)); });
   };
   socket.onclose = () => { setTimeout(connect, wait); wait = Math.min(2 * wait, 4000); };
