@@ -148,16 +148,16 @@ def describe(name: str, samples: list[Sample], images: list[Image], channels: in
 
 def report(manifest: dict[str, Any], limits: Limits) -> str:
     """For a quality engineer."""
-    evidence = limits.evidence
-    scores = evidence["scores"]
+    evidence, data = limits.evidence, manifest["dataset"]
+    scores, asked = evidence["scores"], f"{evidence['requested_overkill']:.1%}"
     return f"""# {manifest["name"]}
 
-Taught on {manifest["created"]} from {manifest["dataset"]["n_ok"]} good pictures in
-{manifest["dataset"]["groups"]} groups (data set {manifest["dataset"]["version"][:16]}), method: distance to the nearest taught patch.
+Taught on {manifest["created"]} from {data["n_ok"]} good pictures in {data["groups"]} groups
+(data set {data["version"][:16]}), method: distance to the nearest taught patch.
 
-**Limit {limits.ng:.3f}, provisional.** Rule: {evidence["rule"]}; requested overkill
-{evidence["requested_overkill"]:.1%} at {evidence["confidence"]:.0%} confidence. Each score below comes from a bank
-chosen without that part ({evidence["folds"]} folds). {len(scores)} parts cannot prove a share of {evidence["requested_overkill"]:.1%}: without assumptions that takes
+**Limit {limits.ng:.3f}, provisional.** Rule: {evidence["rule"]}; requested overkill {asked} at
+{evidence["confidence"]:.0%} confidence. Each score below comes from a bank chosen without that part
+({evidence["folds"]} folds). {len(scores)} parts cannot prove a share of {asked}: for 1 % without assumptions that takes
 299 fresh good parts. Until then the station observes, or runs AUTO under an explicit override.
 
 Scores of good parts, not used for their own bank: lowest {scores[0]:.3f}, median {scores[len(scores) // 2]:.3f},
