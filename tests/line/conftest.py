@@ -117,7 +117,7 @@ class LineUnderTest:
     def restart_machine(self) -> None:
         assert self.machine is not None
         self.machine.kill()
-        self.machine.wait()
+        self.machine.communicate()
         self.machine = self.popen(self.machine_command)
 
     def start_station(self, **settings: Any) -> None:
