@@ -6,6 +6,8 @@ Clopper–Pearson through the binomial tail itself (bisection), because scipy wo
 
 import math
 
+import numpy as np
+
 STEPS = 80  # halvings of [0, 1]: below the resolution of a float
 
 
@@ -15,13 +17,11 @@ def binomial_tail(k: int, n: int, share: float) -> float:
         return 1.0
     if share >= 1:
         return float(k >= n)
-    log_p, log_q = math.log(share), math.log1p(-share)
-    terms = [
-        math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * log_p + (n - i) * log_q
-        for i in range(k + 1)
-    ]
-    top = max(terms)
-    return min(1.0, math.exp(top) * math.fsum(math.exp(term - top) for term in terms))
+    i = np.arange(1, k + 1)
+    log_choose = np.concatenate([[0.0], np.cumsum(np.log((n - i + 1) / i))])
+    terms = log_choose + np.arange(k + 1) * math.log(share) + (n - np.arange(k + 1)) * math.log1p(-share)
+    top = float(terms.max())
+    return min(1.0, math.exp(top) * math.fsum(np.exp(terms - top)))
 
 
 def upper_bound(count: int, n: int, confidence: float = 0.95) -> float:

@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("states, never durations", deadline=None)
+settings.load_profile("states, never durations")
 
 ALLOWED = Path(__file__).parent / "allowed_skips.txt"
 

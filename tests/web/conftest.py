@@ -58,23 +58,26 @@ def part_body(number: int, verdict: str, sha256: str | None, **other: Any) -> Bo
         "NOT_INSPECTED": [{"code": "camera_no_frame", "text": "top: no frame within 500 ms"}],
     }[verdict]
     score = {"OK": 0.11, "NG": 0.93, "RECHECK": 0.55}.get(verdict)
-    tool = {
+    tool: Body = {
         "tool": "surface", "camera": "top", "package": "p", "verdict": verdict, "score": score, "limit": 0.62,
         "recheck": 0.48, "findings": [[160, 35, 65, 230, 0.93]] if verdict == "NG" else [], "health": {},
     }  # fmt: skip
     picture = {
         "camera": "top", "sha256": sha256, "width": 300, "height": 300, "channels": 1, "clock": "host",
-        "device_frame_id": number, "exposure_us": 1000.0, "gain_db": 0.0, "lost_before": 0, "exposed_us": 900, "arrived_us": 5200,
+        "device_frame_id": number, "exposure_us": 1000.0, "gain_db": 0.0, "lost_before": 0,
+        "exposed_us": 900, "arrived_us": 5200,
     }  # fmt: skip
     seconds, milliseconds = divmod(number * 500, 1000)
+    utc = f"2026-03-02T10:{seconds // 60 % 60:02}:{seconds % 60:02}.{milliseconds:03}Z"
+    plc = {"epoch": 1, "number": number, "seq": number, "part_id": number, "encoder": 0, "recipe": 1, "parts": number}
+    laps = {"asked": 300, "received": 420, "exposed": 900, "arrived": 5200, "inferred": 31_000, "decided": 31_100}
     return {
-        "part": number, "station": "EL-3", "utc": f"2026-03-02T10:{seconds // 60 % 60:02}:{seconds % 60:02}.{milliseconds:03}Z",
+        "part": number, "station": "EL-3", "utc": utc,
         "mode": "AUTO", "verdict": verdict, "judged": verdict, "disposition": "pass" if verdict == "OK" else "reject",
         "reasons": reasons, "score": score, "tools": [tool] if score is not None else [],
         "pictures": [picture] if sha256 else [], "recipe": {"name": "cell", "number": 1, "checksum": 7},
-        "plc": {"epoch": 1, "number": number, "seq": number, "part_id": number, "encoder": 0, "recipe": 1, "parts": number},
-        "context": {}, "trigger_age_us": 1500, "deadline_us": 190_000,
-        "laps_us": {"asked": 300, "received": 420, "exposed": 900, "arrived": 5200, "inferred": 31_000, "decided": 31_100, "answered": 31_400},
+        "plc": plc, "context": {}, "trigger_age_us": 1500, "deadline_us": 190_000,
+        "laps_us": {**laps, "answered": 31_400},
         **other,
     }  # fmt: skip
 
@@ -139,7 +142,8 @@ class Station:
         self.sequence += 1
         its = self.gate
         return GateState(
-            1, self.sequence, time.monotonic_ns(), its["mode"], "AUTO", its["ready"], its["unmet"], its["banner"], "cell", 1,
+            1, self.sequence, time.monotonic_ns(), its["mode"], "AUTO", its["ready"], its["unmet"], its["banner"],
+            "cell", 1,
             {"uri": "modbus://x", "linked": True, "last": its["last"]}, dict(self.counts), 0.5, 190.0,
         )  # fmt: skip
 
