@@ -12,7 +12,7 @@ from edge.channel import Channel, ChannelClosed, connect
 from edge.messages import GateState, Hello, Live
 from edge.process import new_epoch
 from edge.settings import StateFolder
-from edge.web.view import part_view
+from edge.web.view import gate_view, part_view
 from vocabulary import Clock
 
 POLL_S = 0.02
@@ -83,7 +83,7 @@ class Feed:
         return {
             "age_ms": self.age_ms(),
             "part_age_ms": (self.clock.now_ns() - self.part_ns) / 1e6 if self.part else None,
-            "gate": self.gate,
+            "gate": None if self.gate is None else gate_view(self.gate),
             "counts": self.counts,
             "takt_s": self._takt_s(),
             "margin_us": {"least": min(self.margins_us), "n": len(self.margins_us)} if self.margins_us else None,

@@ -2,14 +2,26 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from edge.messages import Live
+from edge.messages import GateState, Live, Why
 
 SHOWN = (
     "part", "utc", "mode", "verdict", "judged", "disposition", "reasons", "tools", "recipe", "deadline_us", "laps_us",
 )  # fmt: skip
 UNKNOWN_TOP = 1e-6  # of a map without a limit that is zero everywhere
+
+
+def gate_view(gate: GateState) -> dict[str, Any]:
+    """The gate's state with its reasons as objects."""
+    view = msgspec.structs.asdict(gate)
+    return {**view, "unmet": [reason(why) for why in gate.unmet], "banner": [reason(why) for why in gate.banner]}
+
+
+def reason(why: Why) -> dict[str, str]:
+    """A reason as a page reads it."""
+    return {"code": why.code, "text": why.text}
 
 
 def part_view(live: Live) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 import { clock, duration, language, nextLanguage, number, reasonWord, score, setLanguage, t } from "./words.js";
 import * as picture from "./picture.js";
 
-const STALE_MS = 1500, PICTURE_MS = 600, STRIP = 12;
+const STALE_MS = 1500, HEARD_MS = 2500, PICTURE_MS = 600, STRIP = 12; // the server speaks at least once a second
 const $ = (id) => document.getElementById(id);
 const say = (id, text) => { if ($(id).textContent !== text) $(id).textContent = text; };
 
 let frame = null, part = null, strip = null, stripKey = "";
 let freshAt = -Infinity; // performance.now() when the station last spoke, by its own clock's age
+let heardAt = -Infinity; // when the server last sent anything
 let partAt = -Infinity, behindSince = null, wait = 250, current = null;
 
 // ── what is shown ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -57,8 +58,8 @@ function showBanner(gate, stale) {
   const told = [];
   if (!stale && gate) {
     const mode = MODE_BANNER[gate.mode] && [MODE_BANNER[gate.mode][0], t(MODE_BANNER[gate.mode][1]), ""];
-    const unmet = !gate.ready && gate.unmet.length && ["al", `${t("NOT READY")}: ${reasonWord(gate.unmet[0])}`, gate.unmet[0].text];
-    const notes = gate.banner.map((why) => ["warn", reasonWord(why), why.text]);
+    const unmet = !gate.ready && gate.unmet.length && ["al", `${t("NOT READY")}: ${reasonWord(gate.unmet[0])}`, rest(gate.unmet[0])];
+    const notes = gate.banner.map((why) => ["warn", reasonWord(why), rest(why)]);
     told.push(...(gate.mode === "BYPASS" ? [mode, unmet] : [unmet, mode]), ...notes);
   }
   const [first, ...more] = told.filter(Boolean);
@@ -67,7 +68,7 @@ function showBanner(gate, stale) {
   $("banner").className = `banner ${first[0]}`;
   $("banner-glyph").setAttribute("href", first[0] === "inf" ? "#g-eye" : "#g-alarm");
   say("banner-word", first[1]);
-  say("banner-text", first[2] === first[1] ? "" : first[2]);
+  say("banner-text", first[2]);
   say("banner-notes", more.map((one) => one[1]).join(" · "));
 }
 
@@ -103,13 +104,14 @@ function fitWord(text) {
 function showReason(stale) {
   const tool = part?.tool;
   if (stale) {
-    say("reason", frame?.gate ? t("This screen has lost the station") : t("Waiting for the station"));
-    say("detail", t("The line goes on and rejects without it."));
+    const [what, then] = lost();
+    say("reason", t(what));
+    say("detail", t(then));
   } else {
     const why = part?.reasons.find((one) => !one.code.startsWith("mode_")) ?? part?.reasons[0];
     say("reason", !part ? "" : why ? reasonWord(why) : t("No defect above the limit"));
     const scored = tool ? `${t("Score")} ${score(tool.score)}, ${t("limit")} ${score(tool.limit)}` : "";
-    say("detail", why && why.text !== reasonWord(why) ? why.text : scored);
+    say("detail", why && !(scored && why.code.startsWith("score_")) ? rest(why) : scored);
   }
   $("ruler").hidden = !tool;
   if (!tool) return;
@@ -123,6 +125,19 @@ function showReason(stale) {
   say("ruler-limit", score(tool.limit));
   say("ruler-recheck", (tool.limit - recheck) / top > 0.09 ? score(recheck) : "");
   say("ruler-top", score(top));
+}
+
+// Who is silent: the server (or the way to it), the station behind it, or only its records.
+function lost() {
+  if (performance.now() - heardAt > HEARD_MS) return frame ? ["This screen has lost the station", "The line goes on and rejects without it."] : ["Waiting for the station", ""];
+  if (ageMs() > STALE_MS) return ["The station is silent", "The PLC rejects every part that gets no OK."];
+  return ["The records are behind", "Newer parts were judged than this screen can show."];
+}
+
+// What a reason's text says beyond its word.
+function rest(why) {
+  const word = reasonWord(why);
+  return why.text.toLowerCase().startsWith(word.toLowerCase()) ? why.text.slice(word.length).replace(/^[:,]?\s*/, "") : why.text;
 }
 
 // From the trigger to the PLC, each lap a piece of the track; the gate adds the last two after the row was written.
@@ -164,9 +179,9 @@ function showCounts(gate) {
   for (const verdict of ["OK", "NG", "RECHECK", "NOT_INSPECTED"]) say(`n-${verdict}`, number(n[verdict]));
   say("n-parts", number(judged + n.NOT_INSPECTED));
   small("yield", judged ? `${number((100 * n.OK) / judged, 1)} %` : "–", judged ? `${t("of")} ${number(judged)}` : "");
-  small("takt", frame.takt_s === null ? "–" : `${number(frame.takt_s, 2)} s`, gate?.takt_s ? `${t("planned")} ${number(gate.takt_s, 2)}` : "");
+  small("takt", frame.takt_s === null ? "–" : `${number(frame.takt_s, 2)} s`, gate?.takt_s ? `${t("of")} ${number(gate.takt_s, 2)}` : "");
   const margin = frame.margin_us;
-  small("margin", margin ? `${number(margin.least / 1e3)} ms` : "–", margin && gate ? `${t("of")} ${number(gate.deadline_ms)}, ${number(margin.n)} ${t("of parts")}` : "");
+  small("margin", margin ? `${number(margin.least / 1e3)} ms` : "–", margin && gate ? `${t("of")} ${number(gate.deadline_ms)}, n ${number(margin.n)}` : "");
 }
 
 function small(id, large, rest) {
@@ -187,11 +202,11 @@ function showPictureTags(stale) {
 
 // ── the strip ───────────────────────────────────────────────────────────────────────────────────────────────────────
 async function refreshStrip() {
-  const key = frame ? `${frame.counts.NG} ${frame.counts.NOT_INSPECTED} ${frame.counts.RECHECK}` : "";
+  const key = frame ? `${frame.counts.NG} ${frame.counts.NOT_INSPECTED}` : "";
   if (key === stripKey) return;
   stripKey = key;
   try {
-    const answer = await fetch(`/api/parts?limit=${STRIP}&verdict=NG&verdict=RECHECK&verdict=NOT_INSPECTED`);
+    const answer = await fetch(`/api/parts?limit=${STRIP}&verdict=NG&verdict=NOT_INSPECTED`);
     if (answer.ok) strip = (await answer.json()).parts;
   } catch {
     stripKey = ""; // the server is away; asked again when it is back
@@ -216,7 +231,7 @@ function stripItem(row) {
   }
   const why = row.reasons.find((one) => !one.code.startsWith("mode_"));
   const word = Object.assign(document.createElement("b"), { className: `v ${look}` });
-  word.append(glyph(row.verdict), t(VERDICTS[row.verdict][1]));
+  word.append(glyph(row.verdict), t(row.verdict === "NG" ? "NG" : "Not insp."));
   const when = Object.assign(document.createElement("span"), { className: "mut", textContent: clock(row.utc) });
   item.append(thumb, word, when);
   item.title = why ? `${number(row.part)}: ${why.text}` : number(row.part);
@@ -255,6 +270,7 @@ function connect() {
   socket.onmessage = async ({ data }) => {
     const news = JSON.parse(data);
     wait = 250;
+    heardAt = performance.now();
     await take(news, socket);
     requestAnimationFrame(() => { if (socket.readyState === WebSocket.OPEN) socket.send(String(news.n)); });
   };

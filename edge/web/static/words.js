@@ -11,12 +11,14 @@ const WORDS = {
   "good part": ["合格品", "Gutteil"], "rejected": ["不合格，已剔除", "ausgeschleust"], "goes to the recheck lane": ["进入复检道", "geht in die Nachprüfspur"],
   "rejected, counted apart": ["已剔除，单独计数", "ausgeschleust, getrennt gezählt"], "would be": ["应判为", "wäre"], "not applied": ["不执行", "nicht angewendet"],
   "Recheck": ["复检", "Nachprüfen"], "Not insp.": ["未检测", "Ungeprüft"], "Part": ["工件", "Teil"], "Last part": ["上一工件", "Letztes Teil"], "Parts": ["工件", "Teile"], "Yield": ["良率", "Ausbeute"],
-  "Takt": ["节拍", "Takt"], "Deadline margin, least": ["时限余量，最小", "Fristreserve, kleinste"], "of": ["/", "von"], "of parts": ["件", "Teile"], "planned": ["计划", "Plan"],
+  "Takt": ["节拍", "Takt"], "Deadline margin, least": ["时限余量，最小", "Fristreserve, kleinste"], "of": ["/", "von"],
   "Last NG and not inspected": ["最近 NG 与未检测", "Letzte NG und ungeprüfte"], "none yet": ["暂无", "noch keine"],
   "Heatmap": ["热图", "Heatmap"], "Boxes": ["框", "Rahmen"], "Camera": ["相机", "Kamera"], "no picture": ["无图像", "kein Bild"], "old picture": ["旧图像", "altes Bild"], "limit": ["限值", "Grenze"],
   "Recipe": ["配方", "Rezept"], "Waiting for the first part": ["等待第一个工件", "Warte auf das erste Teil"], "Waiting for the station": ["等待检测站", "Warte auf die Station"],
   "No defect above the limit": ["无超限缺陷", "Kein Fehler über der Grenze"], "Score": ["得分", "Wert"], "Highest score": ["最高分", "Höchster Wert"],
   "This screen has lost the station": ["此屏幕与检测站失去连接", "Dieser Bildschirm hat die Station verloren"], "The line goes on and rejects without it.": ["产线继续运行并剔除。", "Die Linie läuft und schleust weiter aus."],
+  "The station is silent": ["检测站无数据", "Die Station schweigt"], "The PLC rejects every part that gets no OK.": ["PLC 会剔除所有未获 OK 的工件。", "Die SPS schleust jedes Teil ohne OK aus."],
+  "The records are behind": ["记录滞后", "Die Aufzeichnung hinkt nach"], "Newer parts were judged than this screen can show.": ["已判定更新的工件，此屏幕尚无法显示。", "Es wurden neuere Teile beurteilt, als hier zu sehen sind."],
   "BYPASS: parts leave without inspection": ["旁路：工件未经检测放行", "BYPASS: Teile gehen ungeprüft weiter"], "OBSERVE: verdicts are recorded, not applied": ["观察：只记录判定，不执行", "BEOBACHTEN: Urteile werden nur aufgezeichnet"],
   "SETUP: no part is judged": ["调试：不判定工件", "EINRICHTEN: kein Teil wird beurteilt"], "OFFLINE: no link to the PLC": ["离线：与 PLC 无连接", "OFFLINE: keine Verbindung zur SPS"],
   "seen": ["触发", "gesehen"], "asked": ["请求", "gefragt"], "received": ["接收", "empfangen"], "exposed": ["曝光", "belichtet"], "arrived": ["到图", "Bild da"], "preprocessed": ["预处理", "vorbereitet"], "inferred": ["推理", "berechnet"],
@@ -25,6 +27,8 @@ const WORDS = {
 
 // Reason codes: what a person reads first. A code that is not here shows the station's own text.
 const REASONS = {
+  score_below_limit: ["No defect above the limit", "无超限缺陷", "Kein Fehler über der Grenze"],
+  picture_wrong_size: ["Picture of the wrong size", "图像尺寸不符", "Bild hat falsche Größe"],
   score_above_limit: ["Defect above the limit", "缺陷超过限值", "Fehler über der Grenze"],
   score_in_grey_band: ["Not clear enough to decide", "无法明确判定", "Nicht eindeutig"],
   picture_dark: ["Picture too dark to judge", "图像过暗，无法判定", "Bild zu dunkel zum Beurteilen"],
@@ -58,7 +62,7 @@ export const t = (word) => (column() === undefined ? word : WORDS[word]?.[column
 export const reasonWord = (why) => REASONS[why.code]?.[LANGUAGES.indexOf(language)] ?? why.text;
 export const number = (value, digits = 0) =>
   new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
-export const score = (value) => number(value, value === 0 ? 0 : Math.max(0, Math.min(3, 2 - Math.floor(Math.log10(Math.abs(value))))));
+export const score = (value) => new Intl.NumberFormat(language, { maximumSignificantDigits: 3 }).format(value);
 export const clock = (utc) => new Intl.DateTimeFormat(language, { timeStyle: "medium", hour12: false }).format(new Date(utc));
 export function duration(ms) {
   if (ms < 60e3) return `${number(ms / 1e3, ms < 10e3 ? 1 : 0)} s`;
