@@ -71,6 +71,7 @@ class MonotonicClock:
     """CLOCK_MONOTONIC: shared by all processes of one machine, never set back."""
 
     def now_ns(self) -> int:
+        """Nanoseconds since some fixed moment of this machine's run."""
         return time.monotonic_ns()
 
 

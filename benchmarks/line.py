@@ -76,11 +76,18 @@ def run(parts: int, takt_s: float) -> dict[str, Any]:
     laps = [row["laps_us"] for row in ledger if "inferred" in row["laps_us"]]
     inference = [(lap["inferred"] - lap["arrived"]) / 1e3 for lap in laps]
     return {
-        "parts": len(rows), "takt_s": takt_s, "reconciled": result["reconciled"], "machine": summary, "teach_s": teach_s,
-        "cold_start_to_first_part_s": cold_start_s, "latency_ms": percentiles(latency), "inference_ms": percentiles(inference),
+        "parts": len(rows),
+        "takt_s": takt_s,
+        "reconciled": result["reconciled"],
+        "machine": summary,
+        "teach_s": teach_s,
+        "cold_start_to_first_part_s": cold_start_s,
+        "latency_ms": percentiles(latency),
+        "inference_ms": percentiles(inference),
         "inference_share_p50": float(np.median(inference) / np.median(latency)),
-        "deadline_misses": summary["timeouts"], "not_inspected": result["not_inspected"],
-    }  # fmt: skip
+        "deadline_misses": summary["timeouts"],
+        "not_inspected": result["not_inspected"],
+    }
 
 
 def main() -> None:
@@ -90,18 +97,17 @@ def main() -> None:
     options.add_argument("--takt-s", type=float, default=0.1)
     asked = options.parse_args()
     found = run(asked.parts, asked.takt_s)
+    machine = found["machine"]
     print(
-        f"parts {found['parts']}, takt {found['takt_s']} s, one live page in chromium, load average {os.getloadavg()[0]:.1f}"
+        f"{found['parts']} parts, takt {found['takt_s']} s, one live page in chromium, load average {os.getloadavg()[0]:.1f}"
     )
-    print(f"machine: {found['machine']['policy']}, its own lateness ms {found['machine']['lateness_ms']}")
+    print(f"machine: {machine['policy']}, its own lateness, ms: {machine['lateness_ms']}")
     print(f"trigger → verdict consumed, machine's clock, ms p50/p99/p99.9/max: {found['latency_ms']}")
-    print(f"health + preprocessing + onnxruntime + decision, ms p50/p99/p99.9/max: {found['inference_ms']}")
+    print(f"picture health + onnxruntime + decision, ms p50/p99/p99.9/max: {found['inference_ms']}")
     print(f"share of that in the median latency: {found['inference_share_p50']:.0%}")
     print(f"deadline misses: {found['deadline_misses']}; not inspected: {found['not_inspected'] or 'none'}")
-    print(
-        f"cold start of the station to the first part: {found['cold_start_to_first_part_s']:.1f} s; teach {found['teach_s']:.1f} s"
-    )
-    print(f"reconciled: {found['reconciled']}")
+    print(f"cold start of the station to the first part: {found['cold_start_to_first_part_s']:.1f} s")
+    print(f"teach on {demo.TAUGHT} pictures: {found['teach_s']:.1f} s; reconciled: {found['reconciled']}")
 
 
 if __name__ == "__main__":

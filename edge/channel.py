@@ -22,7 +22,7 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Any_] = msgspec.msgpack.Decoder(Any_)
 
 
-class ChannelClosed(Exception):  # noqa: N818  an event of normal life, not an error
+class ChannelClosed(Exception):
     """The peer is gone; everything it had sent has been delivered before this."""
 
 
