@@ -29,7 +29,7 @@ class Stage:
 
     def put(self, data: bytes) -> None:
         for name in ("a.png", "b.png"):
-            temporary = self.folder / f"{name}.new"
+            temporary = self.folder.parent / f"{name}.new"  # outside: the emulation lists the folder when it likes
             temporary.write_bytes(data)
             temporary.replace(self.folder / name)
 
