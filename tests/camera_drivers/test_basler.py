@@ -229,7 +229,7 @@ def test_without_the_sdk_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 def wait_until_removed(camera: BaslerCamera) -> None:
     for _ in range(1000):
-        if camera.sdk_camera.IsCameraDeviceRemoved():
+        if camera._watch.removed:
             return
         time.sleep(0.005)
     raise AssertionError("the SDK never noticed")
