@@ -21,6 +21,7 @@ class StationCamera:
         self.wanted: Mapping[str, float | str] = settings.settings
         self.unmet: InspectionError | None = DeviceTimeout(self.name, "not opened yet")
         self.failures = 0
+        self.starts = 0  # each may have made new SDK threads
         self._next_try = 0.0
 
     def use(self, extra: Mapping[str, float | str]) -> None:
@@ -45,6 +46,7 @@ class StationCamera:
             self.failures += 1
             return
         self.unmet, self.failures = None, 0
+        self.starts += 1
 
     def probe(self) -> None:
         """Is the device alive, uncached? A dead one is lost from here on."""
@@ -107,6 +109,7 @@ class StationCamera:
         try:
             self.driver.stop()
             self.driver.start()
+            self.starts += 1
         except DeviceError as err:
             self.lost(err)
 

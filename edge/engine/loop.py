@@ -4,6 +4,7 @@ import os
 import select
 from contextlib import ExitStack
 
+import cv2
 import structlog
 
 from edge.channel import Channel, ChannelClosed, connect
@@ -12,7 +13,7 @@ from edge.engine.inspect import Answer, Look, inspect_part
 from edge.engine.recipes import ReadyRecipe, load_recipes
 from edge.messages import EngineState, FrameReady, FrameRing, Hello, Inspect, Inspected, Ping, Release, Why
 from edge.process import Progress, Stop, new_epoch, start_log
-from edge.realtime import raise_priority
+from edge.realtime import lift_helpers, raise_priority
 from edge.ring import RingWriter
 from edge.settings import StateFolder
 from vocabulary import Clock, InspectionError, MonotonicClock
@@ -20,6 +21,7 @@ from vocabulary import Clock, InspectionError, MonotonicClock
 SLOTS = 16  # pictures the recorder may be behind: 0.8 s at 20 parts/s; a commit's worst fsync was 250 ms
 SLOT_BYTES = 16 << 20  # 5 megapixels in colour
 IDLE_PROOF_NS = 2_000_000_000  # design §2: golden vector and camera probe every 2 s of idleness, also keeps caches warm
+HELPERS_BELOW = 10  # priority steps from the engine down to its cameras' threads
 MAX_MAP_BYTES = 128 << 10  # a score map larger than this stays at home: it must fit one message
 
 
@@ -37,6 +39,7 @@ class Engine:
         self.gate: Channel | None = None
         self.recorder: Channel | None = None
         self.degraded: list[str] = []
+        self.lifted = 0  # camera starts whose threads have their priority
         self.model_fault: InspectionError | None = None
         self.last_work_ns = clock.now_ns()
         self.open_cameras()
@@ -44,6 +47,7 @@ class Engine:
     def round(self, wait_s: float) -> None:
         """Serve whoever has something; prove the models and cameras when idle."""
         self._connect()
+        self._lift_camera_threads()
         peers = [peer for peer in (self.gate, self.recorder) if peer is not None]
         readable, _, _ = select.select(peers, [], [], wait_s)
         if self.recorder in readable:
@@ -113,6 +117,13 @@ class Engine:
         for peer in (self.gate, self.recorder):
             if peer is not None:
                 peer.close()
+
+    def _lift_camera_threads(self) -> None:
+        """Frames must not wait behind a busy page: an SDK's threads run just below the engine."""
+        starts = sum(camera.starts for camera in self.cameras.values())
+        if starts != self.lifted:
+            self.lifted = starts
+            lift_helpers(self.station.real_time.engine_priority - HELPERS_BELOW)
 
     def _unmet(self) -> list[Why]:
         unmet = [Why("camera_not_ready", str(camera.unmet)) for camera in self.cameras.values() if camera.unmet]
@@ -212,6 +223,7 @@ class Engine:
 def run(state: StateFolder) -> None:
     """The process `engine`."""
     stop, progress, engine = Stop(), Progress(state), Engine(state, MonotonicClock())
+    cv2.setNumThreads(1)  # its pool would run at normal priority while the engine waits for it
     real_time = engine.station.real_time
     engine.degraded = raise_priority(real_time.engine_priority, real_time.engine_core, helpers_stay_normal=True)
     engine.log.info("armed", recipe=engine.active.loaded.recipe.name, missing_rights=engine.degraded)
