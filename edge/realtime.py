@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import os
+from pathlib import Path
 
 MCL_CURRENT, MCL_FUTURE = 1, 2  # sys/mman.h
 
@@ -34,11 +35,11 @@ def raise_priority(priority: int, core: int, *, helpers_stay_normal: bool) -> li
 def lift_helpers(priority: int) -> None:
     """Put every other thread of this process at SCHED_FIFO `priority`, below its main thread.
 
-    A camera SDK delivers frames in threads of its own; at normal priority a busy page delays a frame by 40 ms (measured on
-    the vendor's emulation). They must not inherit the main thread's priority either, so they get their own, after each
+    A camera SDK delivers frames in threads of its own; at normal priority a busy page delays a frame by 40 ms (measured
+    on the emulation). They must not inherit the main thread's priority either, so they get their own, after each
     start of a camera. Where the right is missing nothing changes, as `raise_priority` has said already.
     """
-    for task in os.listdir("/proc/self/task"):
+    for task in [path.name for path in Path("/proc/self/task").iterdir()]:
         if int(task) != os.getpid():
             try:
                 os.sched_setscheduler(int(task), os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))

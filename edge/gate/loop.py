@@ -259,12 +259,13 @@ class Gate:
         return Mode.OFFLINE if self.plc is None or self.plc_fault is not None else self._permitted()
 
     def _permitted(self) -> Mode:
-        """The wanted mode as far as it is allowed: AUTO needs limits with evidence, or the audited override."""
-        wanted = self.station.mode
-        if wanted is Mode.AUTO and not self.station.allow_provisional:
-            state = self.engine.state
-            return Mode.OBSERVE if state is not None and state.provisional else wanted
-        return wanted
+        """The wanted mode as far as it is allowed: AUTO needs the PLC's leave, and evidence or the declared override."""
+        wanted, state = self.station.mode, self.engine.state
+        if wanted is not Mode.AUTO:
+            return wanted
+        forbidden = self.plc is not None and self.plc.plc.alive and not self.plc.plc.allow_auto
+        unproven = state is not None and state.provisional and not self.station.allow_provisional
+        return Mode.OBSERVE if forbidden or unproven else wanted
 
     def unmet(self) -> list[Why]:
         """What keeps READY off, the most important first."""
