@@ -259,7 +259,7 @@ class Gate:
         return Mode.OFFLINE if self.plc is None or self.plc_fault is not None else self._permitted()
 
     def _permitted(self) -> Mode:
-        """The wanted mode as far as it is allowed: AUTO needs the PLC's leave, and evidence or the declared override."""
+        """The wanted mode as far as allowed: AUTO needs the PLC's leave, and evidence or the declared override."""
         wanted, state = self.station.mode, self.engine.state
         if wanted is not Mode.AUTO:
             return wanted
