@@ -21,6 +21,7 @@ import tomlkit
 
 from edge.recorder.verify import read_account, reconcile
 from edge.settings import StateFolder
+from edge.supervisor import die_with_parent
 from quality.intervals import upper_bound
 from vocabulary import SettingsError, Verdict
 
@@ -222,7 +223,13 @@ class Running:
     def start(self) -> None:
         """Start, or start again; stdout goes to a file, stderr to ours."""
         file: IO[bytes] | int = self.out.open("wb") if self.out else subprocess.DEVNULL
-        self.popen = subprocess.Popen(self.command, stdout=file, env=self.environment)  # noqa: S603  our own command
+        self.popen = subprocess.Popen(  # noqa: S603  our own command
+            self.command,
+            stdout=file,
+            env=self.environment,
+            start_new_session=True,  # Ctrl-C comes to the demo, which then lets the belt run empty
+            preexec_fn=die_with_parent,
+        )
         if not isinstance(file, int):
             file.close()
 

@@ -14,9 +14,13 @@ from typing import IO
 
 import structlog
 
+from camera_drivers.drivers import camera as make_camera
 from edge.process import PROCESSES, Progress, Stop, new_epoch, start_log
 from edge.recorder.archive import replace
-from edge.settings import StateFolder, WebSettings
+from edge.recipe import read_recipes
+from edge.settings import StateFolder, Station, WebSettings, read_station
+from models.package import read_package
+from plc_io.drivers import link
 from vocabulary import SettingsError
 
 BACKOFF_S = (0.0, 0.2, 0.5, 1, 2, 5)  # before the n-th restart in a row; a minute of life starts anew
@@ -175,14 +179,25 @@ def bind(web: WebSettings) -> socket.socket:
     return sock
 
 
-def run(station_file: Path, state: StateFolder, *, say: IO[str] = sys.stderr) -> None:
-    """`jidoka run`: the station until SIGTERM. Raises SettingsError before anything is started."""
-    from edge.recipe import read_recipes
-    from edge.settings import read_station
-
+def check(station_file: Path, trust: Path) -> Station:
+    """All that can be refused early: fields, URIs, recipes, packages. Raises SettingsError, ModelError."""
     station = read_station(station_file)
-    read_recipes(station_file.parent / "recipes", [camera.name for camera in station.cameras])
+    for camera in station.cameras:
+        make_camera(camera.uri, camera.name)
+    link(station.plc.uri)
+    recipes = read_recipes(station_file.parent / "recipes", [camera.name for camera in station.cameras])
+    if station.recipe not in recipes:
+        raise SettingsError(f"{station_file}: recipe: no {station.recipe!r}", f"one of {', '.join(recipes)}")
+    for loaded in recipes.values():
+        for tool in loaded.recipe.tools:
+            read_package(loaded.package_path(tool), trust)
+    return station
+
+
+def run(station_file: Path, state: StateFolder, *, say: IO[str] = sys.stderr) -> None:
+    """`jidoka run`: the station until SIGTERM. Raises SettingsError, ModelError before anything is started."""
     state.make()
+    station = check(station_file, state.trust)
     replace(state.station_file, str(station_file.resolve()).encode())
     supervisor, stop = Supervisor(state, station.web, station.name), Stop()
     supervisor.start()

@@ -19,7 +19,7 @@ from edge.settings import StateFolder
 from vocabulary import Clock, InspectionError, MonotonicClock
 
 SLOTS = 16  # pictures the recorder may be behind: 0.8 s at 20 parts/s; a commit's worst fsync was 250 ms
-SLOT_BYTES = 16 << 20  # 5 megapixels in colour
+SLOT_BYTES = 6 << 20  # 5 megapixels grey, 2 in colour; a larger picture is judged but not kept (counted)
 IDLE_PROOF_NS = 2_000_000_000  # design §2: golden vector and camera probe every 2 s of idleness, also keeps caches warm
 HELPERS_BELOW = 10  # priority steps from the engine down to its cameras' threads
 MAX_MAP_BYTES = 128 << 10  # a score map larger than this stays at home: it must fit one message

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, WebSocket, expect, sync_playwright
 
-from tests.web.conftest import Station, Web, why
+from tests.web.conftest import Station, Web, wait_until, why
 
 SIZES = {"kiosk": (1280, 800), "large": (1920, 1080), "phone": (390, 844)}
 
@@ -41,7 +41,8 @@ class Screen:
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("websocket", lambda socket: self.asked.append(socket.url))
+        self.sockets: list[WebSocket] = []
+        self.page.on("websocket", self.sockets.append)
         self.page.goto(f"{url}/#{fragment}")
 
     def verdict(self) -> Any:
@@ -171,6 +172,7 @@ def test_the_verdict_is_gone_when_the_page_s_own_clock_has_run_on(browser: Brows
     screen.verdict().to_have_attribute("data-verdict", "OK")
     screen.page.clock.pause_at(screen.page.evaluate("Date.now()") + 50)
     web.popen.kill()
+    wait_until(lambda: screen.page.title() and screen.sockets[0].is_closed(), "the page's last message")
     shown = screen.page.locator("#verdict").get_attribute("data-verdict")
     screen.page.clock.run_for(1600)
     assert (shown, screen.page.locator("#verdict").get_attribute("data-verdict")) == ("OK", "?")
@@ -285,8 +287,9 @@ def test_no_other_host_is_asked_and_nothing_goes_wrong_in_the_console(
     screen.page.locator("#theme").click()
     expect(screen.page.locator("#strip li img")).to_have_count(2)
     host = web.url.removeprefix("http://")
-    assert any(url.startswith("ws://") for url in screen.asked)
-    assert [url for url in screen.asked if url.split("/")[2] != host] == []
+    asked = [*screen.asked, *(socket.url for socket in screen.sockets)]
+    assert f"ws://{host}/ws/live" in asked
+    assert [url for url in asked if url.split("/")[2] != host] == []
     assert screen.said == []
 
 
