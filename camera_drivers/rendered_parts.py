@@ -4,6 +4,7 @@ Part k of a seed is always the same picture. A defective part and its good twin 
 noise, so they differ inside the mask only: the ground truth is exact by construction.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import pi, sin
 
@@ -49,7 +50,7 @@ class Belt:
         defect = str(fate.choice(DEFECTS)) if fate.random() < self.defect_share else ""
         pose = self._pose(scene)
         plate = self._brushed(scene)
-        punched = self._place(self._punch(plate, HOLES), pose, scene)
+        punched = self._place(self._punch(plate), pose, scene)
         cover = np.zeros_like(plate)
         picture = punched
         if defect:
@@ -81,18 +82,16 @@ class Belt:
         """Drawing units to 1/16 pixels, which is what cv2 draws with shift=4."""
         return round((self.width / 2 + x * self._unit) * 16), round((self.height / 2 + y * self._unit) * 16)
 
-    def _disc(self, x: float, y: float, radius: float) -> Layer:
+    def _discs(self, centres: Sequence[tuple[float, float]], radius: float) -> Layer:
         cover = np.zeros((self.height, self.width), np.uint8)
-        cv2.circle(cover, self._point(x, y), round(radius * self._unit * 16), 255, -1, cv2.LINE_AA, 4)
+        for centre in centres:
+            cv2.circle(cover, self._point(*centre), round(radius * self._unit * 16), 255, -1, cv2.LINE_AA, 4)
         return np.asarray(cover / np.float32(255), np.float32)
 
-    def _punch(self, plate: Layer, holes: tuple[tuple[float, float], ...]) -> Layer:
-        layer = plate
-        for x, y in holes:
-            rim, hole = self._disc(x, y, HOLE_RADIUS * 1.25), self._disc(x, y, HOLE_RADIUS)
-            layer = layer + (METAL + 50 - layer) * rim
-            layer = layer + (DARK - layer) * hole
-        return layer
+    def _punch(self, plate: Layer) -> Layer:
+        rims, holes = self._discs(HOLES, HOLE_RADIUS * 1.25), self._discs(HOLES, HOLE_RADIUS)
+        layer = plate + (METAL + 50 - plate) * rims
+        return np.asarray(layer + (DARK - layer) * holes, np.float32)
 
     def _place(self, plate: Layer, pose: npt.NDArray[np.float64], chance: np.random.Generator) -> Layer:
         """The plate, posed, on the belt."""
@@ -111,11 +110,11 @@ class Belt:
     ) -> tuple[Layer, Layer]:
         """How much of each pixel the defect covers (0 … 1), and what is seen there."""
         if kind == "missing_hole":
-            x, y = HOLES[chance.integers(len(HOLES))]
-            return self._posed(self._disc(x, y, HOLE_RADIUS * 1.3), pose), self._posed(plate, pose)
+            hole = HOLES[chance.integers(len(HOLES))]
+            return self._posed(self._discs([hole], HOLE_RADIUS * 1.3), pose), self._posed(plate, pose)
         x, y = chance.uniform(-0.28, 0.28), chance.uniform(-0.2, 0.2)
         if kind == "spot":
-            drawn = self._disc(x, y, chance.uniform(0.012, 0.035))
+            drawn = self._discs([(x, y)], chance.uniform(0.012, 0.035))
             drawn = np.asarray(cv2.GaussianBlur(drawn, (0, 0), 0.006 * self._unit), np.float32)
             return self._posed(drawn, pose), punched - np.float32(chance.uniform(35, 90))
         return self._posed(self._scratch(x, y, chance), pose), punched + np.float32(chance.uniform(35, 80))
