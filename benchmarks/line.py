@@ -98,9 +98,8 @@ def main() -> None:
     asked = options.parse_args()
     found = run(asked.parts, asked.takt_s)
     machine = found["machine"]
-    print(
-        f"{found['parts']} parts, takt {found['takt_s']} s, one live page in chromium, load average {os.getloadavg()[0]:.1f}"
-    )
+    print(f"one live page in chromium, load average {os.getloadavg()[0]:.1f}, two cores")
+    print(f"{found['parts']} parts, takt {found['takt_s']} s")
     print(f"machine: {machine['policy']}, its own lateness, ms: {machine['lateness_ms']}")
     print(f"trigger → verdict consumed, machine's clock, ms p50/p99/p99.9/max: {found['latency_ms']}")
     print(f"picture health + onnxruntime + decision, ms p50/p99/p99.9/max: {found['inference_ms']}")

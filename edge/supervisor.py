@@ -16,8 +16,8 @@ import structlog
 
 from camera_drivers.drivers import camera as make_camera
 from edge.process import PROCESSES, Progress, Stop, new_epoch, start_log
-from edge.recorder.archive import replace
 from edge.recipe import read_recipes
+from edge.recorder.archive import replace
 from edge.settings import StateFolder, Station, WebSettings, read_station
 from models.package import read_package
 from plc_io.drivers import link

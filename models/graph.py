@@ -2,11 +2,13 @@
 
 picture (H, W) or (H, W, 3) uint8 → resized to SIDE × SIDE (the aspect is not kept: the same squeeze for every picture
 of a camera) → backbone → 3 × 3 average with zeros beyond the border (tells border patches apart; measured +0.16 AUROC
-on parts with a visible edge) → distance of each patch to the nearest taught patch → smoothed map → its maximum.
+on parts with a visible edge) → distance of each patch to what was taught → where so taught, how unusual that distance is
+at this very position → smoothed map → its maximum.
 """
 
 import hashlib
 import json
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -24,6 +26,15 @@ OPSET = 18
 FEATURES, MAP, SCORE, PICTURE = "features", "score_map", "score", "picture"
 
 Vectors = npt.NDArray[np.float32]
+Parts = tuple[list[Any], list[Any]]  # nodes, constants
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """How far good parts' patches usually are from what was taught, position by position."""
+
+    mean: Vectors  # (GRID, GRID)
+    spread: Vectors  # (GRID, GRID), above 0
 
 
 def backbone() -> tuple[onnx.ModelProto, dict[str, Any]]:
@@ -51,17 +62,56 @@ def features_graph(channels: int) -> onnx.ModelProto:
     )
 
 
-def scoring_graph(channels: int, bank: Vectors) -> onnx.ModelProto:
-    """Raw picture → `score_map` (GRID, GRID) and `score` (): distance to the nearest of `bank` (N, CHANNELS)."""
+def scoring_graph(channels: int, distance: Parts, positions: Positions | None = None) -> onnx.ModelProto:
+    """Raw picture → `score_map` (GRID, GRID) and `score` (): `distance` leads from `features` to `distance`."""
     base = features_graph(channels).graph
-    nodes, weights = _nearest(bank)
-    outputs = [_value(MAP, [GRID, GRID]), _value(SCORE, [])]
-    model = _model([*base.node, *nodes], [*base.initializer, *weights], base.input[0], outputs)
+    parts = [
+        distance,
+        _unusual(positions) if positions else ([], []),
+        _smoothed("unusual" if positions else "distance"),
+    ]
+    nodes = [*base.node, *(node for part in parts for node in part[0])]
+    weights = [*base.initializer, *(weight for part in parts for weight in part[1])]
+    model = _model(nodes, weights, base.input[0], [_value(MAP, [GRID, GRID]), _value(SCORE, [])])
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-Parts = tuple[list[Any], list[Any]]  # nodes, constants
+def nearest_distance(bank: Vectors) -> Parts:
+    """Distance to the nearest of `bank` (N, CHANNELS).
+
+    |x − b|² = |x|² − 2 x·b + |b|²: the bank is a 1 × 1 convolution, the nearest its minimum.
+    """
+    weights = [
+        _constant("bank", (-2 * bank)[:, :, None, None].astype(np.float32)),
+        _constant("bank_norms", (bank.astype(np.float64) ** 2).sum(axis=1).astype(np.float32)),
+        _constant("channel_axis", np.array([1], np.int64)),
+        _constant("nothing", np.array(0, np.float32)),
+    ]
+    nodes = [
+        helper.make_node("Conv", [FEATURES, "bank", "bank_norms"], ["to_bank"]),
+        helper.make_node("ReduceMin", ["to_bank", "channel_axis"], ["nearest"], keepdims=1),
+        helper.make_node("ReduceSumSquare", [FEATURES, "channel_axis"], ["own"], keepdims=1),
+        helper.make_node("Add", ["nearest", "own"], ["square"]),
+        helper.make_node("Max", ["square", "nothing"], ["square_positive"]),
+        helper.make_node("Sqrt", ["square_positive"], ["distance"]),
+    ]
+    return nodes, weights
+
+
+def gaussian_distance(mean: Vectors, whitening: Vectors) -> Parts:
+    """Mahalanobis distance |(x − mean) W|, W (CHANNELS, CHANNELS): a 1 × 1 convolution and its norm."""
+    shift = -(mean.astype(np.float64) @ whitening.astype(np.float64))
+    weights = [
+        _constant("whitening", whitening.T[:, :, None, None].astype(np.float32)),
+        _constant("whitened_mean", shift.astype(np.float32)),
+        _constant("channel_axis", np.array([1], np.int64)),
+    ]
+    nodes = [
+        helper.make_node("Conv", [FEATURES, "whitening", "whitened_mean"], ["whitened"]),
+        helper.make_node("ReduceL2", ["whitened", "channel_axis"], ["distance"], keepdims=1),
+    ]
+    return nodes, weights
 
 
 def _front(channels: int) -> Parts:
@@ -95,23 +145,24 @@ def _pooling() -> Parts:
     return nodes, weights
 
 
-def _nearest(bank: Vectors) -> Parts:
-    """|x − b|² = |x|² − 2 x·b + |b|²: the bank is a 1 × 1 convolution, the nearest its minimum."""
+def _unusual(positions: Positions) -> Parts:
+    """How many spreads a distance lies above this position's mean."""
     weights = [
-        _constant("bank", (-2 * bank)[:, :, None, None].astype(np.float32)),
-        _constant("bank_norms", (bank.astype(np.float64) ** 2).sum(axis=1).astype(np.float32)),
-        _constant("channel_axis", np.array([1], np.int64)),
-        _constant("batch_axes", np.array([0, 1], np.int64)),
-        _constant("nothing", np.array(0, np.float32)),
+        _constant("position_mean", positions.mean[None, None].astype(np.float32)),
+        _constant("position_scale", (1 / positions.spread)[None, None].astype(np.float32)),
     ]
     nodes = [
-        helper.make_node("Conv", [FEATURES, "bank", "bank_norms"], ["to_bank"]),
-        helper.make_node("ReduceMin", ["to_bank", "channel_axis"], ["nearest"], keepdims=1),
-        helper.make_node("ReduceSumSquare", [FEATURES, "channel_axis"], ["own"], keepdims=1),
-        helper.make_node("Add", ["nearest", "own"], ["square"]),
-        helper.make_node("Max", ["square", "nothing"], ["square_positive"]),
-        helper.make_node("Sqrt", ["square_positive"], ["distance"]),
-        helper.make_node("AveragePool", ["distance"], ["smooth"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Sub", ["distance", "position_mean"], ["above_mean"]),
+        helper.make_node("Mul", ["above_mean", "position_scale"], ["unusual"]),
+    ]
+    return nodes, weights
+
+
+def _smoothed(raw: str) -> Parts:
+    """3 × 3 mean inside the picture, then the maximum."""
+    weights = [_constant("batch_axes", np.array([0, 1], np.int64))]
+    nodes = [
+        helper.make_node("AveragePool", [raw], ["smooth"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
         helper.make_node("Squeeze", ["smooth", "batch_axes"], [MAP]),
         helper.make_node("ReduceMax", [MAP], [SCORE], keepdims=0),
     ]

@@ -2,7 +2,6 @@
 
 import platform
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -12,23 +11,20 @@ import numpy as np
 
 from datasets.manifest import Sample, read, version
 from datasets.pictures import load
-from datasets.splits import grouped_folds
 from models.decision import Limits
 from models.graph import CHANNELS, FEATURES, PICTURE, SIDE, Vectors, backbone, features_graph, scoring_graph
 from models.keys import station_key
 from models.package import Golden, Package, limits_as_dict, write_package
 from models.picture_health import measure, reference
 from models.runner import Runner, session
+from training.cross_fit import Progress, cross_fit
 from training.limits import Asked, provisional
-from training.methods import nearest
+from training.methods.method import METHODS
 from vocabulary import DataError, Image, SettingsError
 
-METHODS = ("nearest",)
+AUTO = "gaussian"  # see README.md of this folder for the numbers behind it
 LEAST = 10  # good pictures; below this neither texture nor spread is known
-FOLDS = 5
 GOLDEN = 3  # pictures replayed on every machine that loads the package
-
-Progress = Callable[[str, float], None]
 
 
 def teach(
@@ -46,17 +42,19 @@ def teach(
     images = [load(sample.path) for sample in samples]
     channels = same_channels(samples, images)
     patches = extract(images, channels, progress)
-    scores, folds = cross_fit(samples, patches, progress)
-    limits = provisional(scores, Asked(overkill), folds)
-    progress("bank", 0.0)
-    model = scoring_graph(channels, nearest.choose(patches)).SerializeToString()
-    progress("bank", 1.0)
-    manifest = describe(name or out.stem, samples, images, channels, limits)
+    method = AUTO if method == "auto" else method
+    chosen = METHODS[method]
+    held_out = cross_fit([sample.group for sample in samples], patches, chosen, progress)
+    limits = provisional(held_out.scores, Asked(overkill), held_out.folds)
+    progress("fit", 0.0)
+    model = scoring_graph(channels, chosen.fit(patches).nodes(), held_out.positions).SerializeToString()
+    progress("fit", 1.0)
+    manifest = describe(name or out.stem, method, samples, images, channels, limits)
     golden = golden_vectors(model, manifest, images)
     key = station_key(state)
     address = write_package(out, manifest, model, golden, report(manifest, limits), key)
     return {
-        "package": str(out), "address": address, "signer": key.id, "method": "nearest", "n_ok": len(samples),
+        "package": str(out), "address": address, "signer": key.id, "method": method, "n_ok": len(samples),
         "limit": limits.ng, "provisional": limits.provisional, "requested_overkill": overkill,
         "seconds": round(time.monotonic() - began, 1),
     }  # fmt: skip
@@ -84,29 +82,6 @@ def extract(images: list[Image], channels: int, progress: Progress) -> list[Vect
     return found
 
 
-def cross_fit(samples: list[Sample], patches: list[Vectors], progress: Progress) -> tuple[list[float], int]:
-    """Every picture's score by a bank that was chosen without it and without its group."""
-    groups = [sample.group for sample in samples]
-    count = min(FOLDS, len(set(groups)))
-    scores = [0.0] * len(samples)
-    for k, held in enumerate(grouped_folds(groups, count)):
-        bank = nearest.choose([one for index, one in enumerate(patches) if index not in held])
-        for index in held:
-            scores[index] = score(patches[index], bank)
-        progress("cross-fit", (k + 1) / count)
-    return scores, count
-
-
-def score(patches: Vectors, bank: Vectors) -> float:
-    """The graph's score in numpy: nearest distance per patch, 3 × 3 mean inside the picture, maximum."""
-    squares = (patches**2).sum(1)[:, None] - 2 * patches @ bank.T + (bank**2).sum(1)[None]
-    side = int(np.sqrt(len(patches)))
-    distance = np.sqrt(np.maximum(squares.min(axis=1), 0)).reshape(side, side)
-    padded, inside = np.pad(distance, 1), np.pad(np.ones_like(distance), 1)
-    window = np.lib.stride_tricks.sliding_window_view
-    return float((window(padded, (3, 3)).sum((2, 3)) / window(inside, (3, 3)).sum((2, 3))).max())
-
-
 def golden_vectors(model: bytes, manifest: dict[str, Any], images: list[Image]) -> list[Golden]:
     """What the finished graph says here, for every other machine to repeat."""
     chosen = [images[k] for k in np.linspace(0, len(images) - 1, GOLDEN).astype(int)]
@@ -114,7 +89,9 @@ def golden_vectors(model: bytes, manifest: dict[str, Any], images: list[Image]) 
     return [Golden(image, found.map, found.score) for image in chosen for found in [runner.infer(image)]]
 
 
-def describe(name: str, samples: list[Sample], images: list[Image], channels: int, limits: Limits) -> dict[str, Any]:
+def describe(
+    name: str, method: str, samples: list[Sample], images: list[Image], channels: int, limits: Limits
+) -> dict[str, Any]:
     """The manifest without its file list."""
     _, weights = backbone()
     shapes = {image.shape[:2] for image in images}
@@ -122,7 +99,7 @@ def describe(name: str, samples: list[Sample], images: list[Image], channels: in
     health = reference([measure(image) for image in images])
     return {
         "name": name,
-        "method": "nearest",
+        "method": method,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "input": {"channels": channels, "height": height, "width": width, "dtype": "uint8"},
         "working_size": SIDE,
@@ -153,14 +130,15 @@ def report(manifest: dict[str, Any], limits: Limits) -> str:
     return f"""# {manifest["name"]}
 
 Taught on {manifest["created"]} from {data["n_ok"]} good pictures in {data["groups"]} groups
-(data set {data["version"][:16]}), method: distance to the nearest taught patch.
+(data set {data["version"][:16]}), method:
+{METHODS[manifest["method"]].words}.
 
 **Limit {limits.ng:.3f}, provisional.** Rule: {evidence["rule"]}; requested overkill {asked} at
 {evidence["confidence"]:.0%} confidence. Each score below comes from a bank chosen without that part
 ({evidence["folds"]} folds). {len(scores)} parts cannot prove a share of {asked}: for 1 % without assumptions that takes
 299 fresh good parts. Until then the station observes, or runs AUTO under an explicit override.
 
-Scores of good parts, not used for their own bank: lowest {scores[0]:.3f}, median {scores[len(scores) // 2]:.3f},
+Scores of good parts, by models fitted without them: lowest {scores[0]:.3f}, median {scores[len(scores) // 2]:.3f},
 highest {scores[-1]:.3f}; {sum(score >= limits.ng for score in scores)} of {len(scores)} reach the limit.
 
 Nothing is known yet about escapes: that takes bad parts (`jidoka evaluate`).

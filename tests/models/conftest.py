@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.decision import Limits
-from models.graph import CHANNELS, SIDE, scoring_graph
+from models.graph import CHANNELS, SIDE, nearest_distance, scoring_graph
 from models.keys import station_key
 from models.package import Golden, Package, limits_as_dict, write_package
 from models.picture_health import measure, reference
@@ -39,7 +39,7 @@ def bank() -> np.ndarray[Any, np.dtype[np.float32]]:
 def made(tmp_path_factory: pytest.TempPathFactory, bank: np.ndarray[Any, np.dtype[np.float32]]) -> Path:
     """A package file; its trust folder lies beside it."""
     folder = tmp_path_factory.mktemp("package")
-    model = scoring_graph(1, bank).SerializeToString()
+    model = scoring_graph(1, nearest_distance(bank)).SerializeToString()
     runner = Runner(Package("", "", manifest(), model, [], ""))
     golden = [Golden(texture(k), found.map, found.score) for k in range(3) for found in [runner.infer(texture(k))]]
     write_package(folder / "p.jdk", manifest(), model, golden, "# report", station_key(folder))

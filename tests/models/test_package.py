@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.graph import CHANNELS, FEATURES, features_graph, scoring_graph
+from models.graph import CHANNELS, FEATURES, features_graph, nearest_distance, scoring_graph
 from models.keys import station_key
 from models.package import Golden, Package, read_package, write_package
 from models.runner import Runner
@@ -102,13 +102,13 @@ def signed(tmp_path: Path, model: onnx.ModelProto | bytes, golden: list[Golden] 
 def test_a_model_with_outside_data_or_foreign_operators_is_refused(
     tmp_path: Path, bank: np.ndarray[Any, np.dtype[np.float32]]
 ) -> None:
-    outside = scoring_graph(1, bank)
+    outside = scoring_graph(1, nearest_distance(bank))
     tensor = outside.graph.initializer[0]
     tensor.data_location = onnx.TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="../../etc/passwd")
     with pytest.raises(ModelError, match="outside the package"):
         read_package(signed(tmp_path, outside), None)
-    foreign = scoring_graph(1, bank)
+    foreign = scoring_graph(1, nearest_distance(bank))
     foreign.opset_import.append(onnx.helper.make_opsetid("com.evil", 1))
     with pytest.raises(ModelError, match="outside the ONNX standard"):
         read_package(signed(tmp_path, foreign), None)
@@ -119,7 +119,7 @@ def test_a_model_with_outside_data_or_foreign_operators_is_refused(
 
 
 def test_a_model_that_gives_nan_is_refused(tmp_path: Path, bank: np.ndarray[Any, np.dtype[np.float32]]) -> None:
-    package = read_package(signed(tmp_path, scoring_graph(1, bank * np.float32(np.inf))), None)
+    package = read_package(signed(tmp_path, scoring_graph(1, nearest_distance(bank * np.float32(np.inf)))), None)
     with pytest.raises(ModelError, match="NaN"):
         Runner(package).infer(texture(0))
 
@@ -127,7 +127,7 @@ def test_a_model_that_gives_nan_is_refused(tmp_path: Path, bank: np.ndarray[Any,
 def test_golden_vectors_that_do_not_repeat_are_refused_also_in_the_child(
     tmp_path: Path, bank: np.ndarray[Any, np.dtype[np.float32]]
 ) -> None:
-    path = signed(tmp_path, scoring_graph(1, bank))  # its golden scores are made up: zero
+    path = signed(tmp_path, scoring_graph(1, nearest_distance(bank)))  # its golden scores are made up: zero
     with pytest.raises(ModelError, match="golden picture 0"):
         Runner(read_package(path, None)).replay_golden()
     with pytest.raises(ModelError, match="golden picture 0"):
@@ -149,7 +149,7 @@ def test_the_graph_scores_as_the_nearest_distance_computed_by_hand(bank: np.ndar
     for y in range(32):
         for x in range(32):
             expected[y, x] = distance[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean()
-    package = Package("", "", manifest(), scoring_graph(1, bank).SerializeToString(), [], "")
+    package = Package("", "", manifest(), scoring_graph(1, nearest_distance(bank)).SerializeToString(), [], "")
     found = Runner(package).infer(image)
     assert np.abs(found.map - expected).max() <= 1e-4 * max(1, expected.max())
     assert found.score == pytest.approx(expected.max(), rel=1e-5)

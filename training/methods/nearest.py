@@ -1,9 +1,11 @@
 """Nearest taught patch: a bounded bank of features of good pictures; a patch far from all of them is suspicious."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-from models.graph import Vectors
+from models.graph import Parts, Vectors, nearest_distance
 
 BANK = 1000  # vectors kept; more gained nothing on the development sets and cost time on every part
 PROJECTED = 48  # dimensions in which the choice is made (Johnson–Lindenstrauss; the bank itself keeps all)
@@ -35,3 +37,24 @@ def k_centre(points: Vectors, count: int) -> npt.NDArray[np.int64]:
         np.minimum(nearest, norms - 2 * (points @ points[last]) + norms[last], out=nearest)
         chosen[k] = int(nearest.argmax())
     return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """Fitted: the vectors kept, (N, CHANNELS)."""
+
+    vectors: Vectors
+
+    def distances(self, patches: Vectors) -> Vectors:
+        """Each patch's distance to its nearest vector."""
+        squares = (patches**2).sum(1)[:, None] - 2 * patches @ self.vectors.T + (self.vectors**2).sum(1)[None]
+        return np.asarray(np.sqrt(np.maximum(squares.min(axis=1), 0)), np.float32)
+
+    def nodes(self) -> Parts:
+        """The same in the graph."""
+        return nearest_distance(self.vectors)
+
+
+def fit(patches: list[Vectors]) -> Bank:
+    """A bank of these pictures."""
+    return Bank(choose(patches))
