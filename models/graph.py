@@ -2,8 +2,8 @@
 
 picture (H, W) or (H, W, 3) uint8 → resized to SIDE × SIDE (the aspect is not kept: the same squeeze for every picture
 of a camera) → backbone → 3 × 3 average with zeros beyond the border (tells border patches apart; measured +0.16 AUROC
-on parts with a visible edge) → distance of each patch to what was taught → where so taught, how unusual that distance is
-at this very position → smoothed map → its maximum.
+on parts with a visible edge) → distance of each patch to what was taught → for methods that judge by
+position, the same distance as if all positions varied alike → smoothed map → its maximum.
 """
 
 import hashlib
@@ -36,6 +36,14 @@ class Positions:
     mean: Vectors  # (GRID, GRID)
     spread: Vectors  # (GRID, GRID), above 0
 
+    def line(self) -> tuple[Vectors, Vectors]:
+        """Scale and shift that give every position the average mean and spread.
+
+        A z-score would rank alike but lies around 0, where the lognormal bound of the limit means nothing.
+        """
+        scale = self.spread.mean() / self.spread
+        return scale.astype(np.float32), (self.mean.mean() - self.mean * scale).astype(np.float32)
+
 
 def backbone() -> tuple[onnx.ModelProto, dict[str, Any]]:
     """The shipped network and its manifest. Raises ModelError when the file is not the one described."""
@@ -65,11 +73,7 @@ def features_graph(channels: int) -> onnx.ModelProto:
 def scoring_graph(channels: int, distance: Parts, positions: Positions | None = None) -> onnx.ModelProto:
     """Raw picture → `score_map` (GRID, GRID) and `score` (): `distance` leads from `features` to `distance`."""
     base = features_graph(channels).graph
-    parts = [
-        distance,
-        _unusual(positions) if positions else ([], []),
-        _smoothed("unusual" if positions else "distance"),
-    ]
+    parts = [distance, _usual(positions), _smoothed("usual")] if positions else [distance, _smoothed("distance")]
     nodes = [*base.node, *(node for part in parts for node in part[0])]
     weights = [*base.initializer, *(weight for part in parts for weight in part[1])]
     model = _model(nodes, weights, base.input[0], [_value(MAP, [GRID, GRID]), _value(SCORE, [])])
@@ -145,15 +149,13 @@ def _pooling() -> Parts:
     return nodes, weights
 
 
-def _unusual(positions: Positions) -> Parts:
-    """How many spreads a distance lies above this position's mean."""
-    weights = [
-        _constant("position_mean", positions.mean[None, None].astype(np.float32)),
-        _constant("position_scale", (1 / positions.spread)[None, None].astype(np.float32)),
-    ]
+def _usual(positions: Positions) -> Parts:
+    """A distance as it would be where mean and spread are average: d · scale + shift."""
+    scale, shift = positions.line()
+    weights = [_constant("position_scale", scale[None, None]), _constant("position_shift", shift[None, None])]
     nodes = [
-        helper.make_node("Sub", ["distance", "position_mean"], ["above_mean"]),
-        helper.make_node("Mul", ["above_mean", "position_scale"], ["unusual"]),
+        helper.make_node("Mul", ["distance", "position_scale"], ["scaled"]),
+        helper.make_node("Add", ["scaled", "position_shift"], ["usual"]),
     ]
     return nodes, weights
 

@@ -22,7 +22,7 @@ from training.limits import Asked, provisional
 from training.methods.method import METHODS
 from vocabulary import DataError, Image, SettingsError
 
-AUTO = "gaussian"  # see README.md of this folder for the numbers behind it
+AUTO = "nearest"  # see README.md of this folder for the numbers behind it
 LEAST = 10  # good pictures; below this neither texture nor spread is known
 GOLDEN = 3  # pictures replayed on every machine that loads the package
 
@@ -134,7 +134,7 @@ Taught on {manifest["created"]} from {data["n_ok"]} good pictures in {data["grou
 {METHODS[manifest["method"]].words}.
 
 **Limit {limits.ng:.3f}, provisional.** Rule: {evidence["rule"]}; requested overkill {asked} at
-{evidence["confidence"]:.0%} confidence. Each score below comes from a bank chosen without that part
+{evidence["confidence"]:.0%} confidence. Each score below comes from a model fitted without that part
 ({evidence["folds"]} folds). {len(scores)} parts cannot prove a share of {asked}: for 1 % without assumptions that takes
 299 fresh good parts. Until then the station observes, or runs AUTO under an explicit override.
 

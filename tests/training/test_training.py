@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from training.cross_fit import cross_fit, score
 from training.limits import Asked, provisional, tolerance_factor
-from training.teach import cross_fit, score
+from training.methods.method import METHODS
 
 JIDOKA = [sys.executable, "-m", "cli"]
 
@@ -149,12 +150,10 @@ def test_teach_refuses_in_one_line_what_it_cannot_learn_from(tmp_path: Path, kin
 
 
 def test_no_score_comes_from_a_bank_that_saw_its_picture_or_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    from datasets.manifest import Sample
     from training.methods import nearest
 
     chance = np.random.default_rng(1)
     patches = [chance.normal(k, 0.01, (16, 152)).astype(np.float32) for k in range(10)]
-    samples = [Sample(Path(f"{k}.png"), "ok", "", None, "", "", "train", f"g{k // 2}", "") for k in range(10)]
     seen: list[set[int]] = []
     choose = nearest.choose
 
@@ -163,12 +162,13 @@ def test_no_score_comes_from_a_bank_that_saw_its_picture_or_its_group(monkeypatc
         return choose(given, seed)
 
     monkeypatch.setattr(nearest, "choose", watched)
-    scores, folds = cross_fit(samples, patches, lambda what, part: None)
-    assert folds == len(seen) == 5
+    found = cross_fit([f"g{k // 2}" for k in range(10)], patches, METHODS["nearest"], lambda what, part: None)
+    assert found.folds == len(seen) == 5
     for used in seen:
         assert all((k in used) == (k ^ 1 in used) for k in range(10))  # both of a group, or neither
         assert len(used) == 8
-    assert min(scores) > score(patches[0], patches[0])
+    own = METHODS["nearest"].fit(patches).distances(patches[0]).reshape(4, 4)
+    assert min(found.scores) > score(own, None)
 
 
 @pytest.mark.parametrize("n", [20, 40, 100, 300])
