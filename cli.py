@@ -62,7 +62,7 @@ def demo(
         state=state,
         seed=seed,
         faults=fault or [],
-        cli=[sys.executable, "-m", "cli"],
+        cli=[sys.executable, "-P", "-m", "cli"],
     )
     show(result, json, table(result))
     raise typer.Exit(0 if result["passed"] else 1)

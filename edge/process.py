@@ -4,7 +4,6 @@ import logging
 import mmap
 import os
 import signal
-import struct
 import time
 from pathlib import Path
 
@@ -23,17 +22,17 @@ class Progress:
         path = state.run / "progress"
         fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         os.ftruncate(fd, 8 * len(PROCESSES))
-        self._map = mmap.mmap(fd, 8 * len(PROCESSES))
+        # One aligned 8-byte store per word. struct.pack_into writes byte by byte: a reader sees torn numbers.
+        self._words = memoryview(mmap.mmap(fd, 8 * len(PROCESSES))).cast("q")
         os.close(fd)
 
     def mark(self, process: str) -> None:
         """The main loop came round."""
-        struct.pack_into("<q", self._map, 8 * PROCESSES.index(process), time.monotonic_ns())
+        self._words[PROCESSES.index(process)] = time.monotonic_ns()
 
     def age_s(self, process: str) -> float:
         """Seconds since the main loop of `process` came round."""
-        (then,) = struct.unpack_from("<q", self._map, 8 * PROCESSES.index(process))
-        return (time.monotonic_ns() - int(then)) / 1e9
+        return (time.monotonic_ns() - self._words[PROCESSES.index(process)]) / 1e9
 
 
 class Stop:

@@ -143,7 +143,7 @@ class Supervisor:
         replace(self.state.endpoints, json.dumps(content).encode())
 
     def _child(self, process: str) -> Child:
-        command = [sys.executable, "-m", "cli", "process", process, "--state", str(self.state.root)]
+        command = [sys.executable, "-P", "-m", "cli", "process", process, "--state", str(self.state.root)]
         fd = self.listening.fileno() if process == "web" else None
         if fd is not None:
             command += ["--fd", str(fd)]
