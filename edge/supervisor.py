@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import IO
 import structlog
 
 from camera_drivers.drivers import camera as make_camera
+from edge.listening import bind
 from edge.process import PROCESSES, Progress, Stop, new_epoch, start_log
 from edge.recipe import read_recipes
 from edge.recorder.archive import replace
@@ -161,22 +161,6 @@ def take_lock(state: StateFolder) -> IO[bytes]:
             f"state folder {state.root}: a station runs here already", "stop it, or use another --state"
         ) from err
     return file
-
-
-def bind(web: WebSettings) -> socket.socket:
-    """The page's socket, held by the supervisor so that it survives every restart of the page. Raises SettingsError."""
-    sock = socket.socket(socket.AF_INET6 if ":" in web.host else socket.AF_INET)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((web.host, web.port))
-        sock.listen(128)
-    except OSError as err:
-        sock.close()
-        raise SettingsError(
-            f"web: {web.host}:{web.port}: {err.strerror}",
-            "choose another web.port in station.toml, or 0 for any free one",
-        ) from err
-    return sock
 
 
 def check(station_file: Path, trust: Path) -> Station:

@@ -7,6 +7,7 @@ import socket
 import structlog
 import uvicorn
 
+from edge.listening import bind
 from edge.process import Progress, new_epoch, start_log
 from edge.settings import StateFolder
 from edge.web.app import create_app
@@ -23,8 +24,6 @@ def run(state: StateFolder, fd: int | None) -> None:
     if fd is not None:
         listening = socket.socket(fileno=fd)
     else:
-        from edge.supervisor import bind
-
         listening = bind(station.web)
         write_endpoint(state, listening)
     feed = Feed(state, MonotonicClock(), counts_so_far(reader, log))
