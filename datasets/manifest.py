@@ -74,6 +74,7 @@ def pictures_in(folder: Path) -> list[Path]:
 def from_folder(root: Path) -> Iterator[Sample]:
     """`train/good`, `test/<type>`, `ground_truth/<type>/<name>_mask.png`; any other folder holds good pictures only."""
     if not (root / "train").is_dir():
+        refuse_mixed(root)
         yield from (Sample(p, "ok", "", None, "", "", "", p.stem, "") for p in pictures_in(root))
         return
     for subset in ("train", "test"):
@@ -84,6 +85,15 @@ def from_folder(root: Path) -> Iterator[Sample]:
             mask = next((m for m in (masks / f"{path.stem}_mask.png", masks / path.name) if m.is_file()), None)
             group = f"{subset}/{kind}/{path.stem}"
             yield Sample(path, "ok" if good else "ng", "" if good else kind, mask, "", "", subset, group, "")
+
+
+def refuse_mixed(root: Path) -> None:
+    """Good beside bad without `train` would teach the bad ones as good. Raises DataError."""
+    kinds = sorted({path.parent.name for path in pictures_in(root) if path.parent != root})
+    if GOOD & set(kinds) and set(kinds) - GOOD:
+        raise DataError(
+            f"{root}: {', '.join(kinds[:5])} side by side", "name the folder of good pictures, or use train/ and test/"
+        )
 
 
 def from_csv(path: Path) -> Iterator[Sample]:

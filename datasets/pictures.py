@@ -5,30 +5,46 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from datasets.headers import Header, header
 from vocabulary import DataError, Image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
-MOST_PIXELS = 100_000_000  # refused before decoding fills the memory; far above any area camera
+MOST_PIXELS = 100_000_000  # far above any area camera
+MOST_BYTES = 512 << 20  # of a file: MOST_PIXELS in colour, uncompressed, and some
 
 
 def load(path: Path) -> Image:
     """(H, W) mono or (H, W, 3) RGB, uint8; palette and alpha are resolved. Raises DataError naming the file."""
     try:
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise DataError(f"{path}: {size >> 20} MiB", f"at most {MOST_BYTES >> 20} MiB")
         data = path.read_bytes()
     except OSError as err:
         raise DataError(f"{path}: {err.strerror}", "name a readable picture") from err
-    if is_cmyk_jpeg(data):
-        raise DataError(f"{path}: CMYK colours", "save it as RGB or grey")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    refuse_unsuitable(path, header(data))
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as err:
+        raise DataError(f"{path}: cannot be decoded", "replace or remove the file") from err
     if image is None:
         raise DataError(f"{path}: no picture can be read from it", "replace or remove the file")
     if image.dtype != np.uint8:
         raise DataError(f"{path}: {image.dtype.itemsize * 8}-bit picture", "convert it to 8 bit per channel")
-    if image.shape[0] * image.shape[1] > MOST_PIXELS:
-        raise DataError(f"{path}: {image.shape[1]}×{image.shape[0]} pixels", f"at most {MOST_PIXELS}")
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
     return np.asarray(image, np.uint8)
+
+
+def refuse_unsuitable(path: Path, found: Header | None) -> None:
+    """What the file's header already rules out, before decoding fills the memory. Raises DataError."""
+    if found is None:
+        raise DataError(f"{path}: no picture can be read from it", "a whole PNG, JPEG, BMP or TIFF file")
+    if not 0 < found.width * found.height <= MOST_PIXELS:
+        raise DataError(f"{path}: {found.width}×{found.height} pixels", f"at most {MOST_PIXELS}")
+    if found.several:
+        raise DataError(f"{path}: several pages or frames", "save each as a file of its own")
+    if found.cmyk:
+        raise DataError(f"{path}: CMYK colours", "save it as RGB or grey")
 
 
 def load_mask(path: Path, shape: tuple[int, int]) -> Image:
@@ -40,16 +56,3 @@ def load_mask(path: Path, shape: tuple[int, int]) -> Image:
             f"{path}: mask {mask.shape[1]}×{mask.shape[0]}, picture {shape[1]}×{shape[0]}", "make them equal"
         )
     return mask.astype(np.uint8)
-
-
-def is_cmyk_jpeg(data: bytes) -> bool:
-    """A JPEG whose frame header (SOFn, ITU-T T.81 B.2.2) announces four components."""
-    if data[:2] != b"\xff\xd8":
-        return False
-    at = 2
-    while at + 9 < len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return data[at + 9] == 4
-        at += 2 + length
-    return False

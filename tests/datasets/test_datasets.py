@@ -1,6 +1,8 @@
 """Data sets as people have them, and what is wrong with them."""
 
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -9,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datasets.headers import header
 from datasets.manifest import read, version
-from datasets.pictures import is_cmyk_jpeg, load, load_mask
+from datasets.pictures import load, load_mask
 from datasets.splits import grouped_folds
 from vocabulary import DataError
 
@@ -114,10 +117,71 @@ def test_unusable_pictures_are_refused_by_name(tmp_path: Path) -> None:
         assert path.name in str(caught.value)
 
 
-def test_a_cmyk_jpeg_is_told_by_its_frame_header() -> None:
-    header = b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x14\x08\x00\x10\x00\x10"
-    assert is_cmyk_jpeg(header + b"\x04" + b"\x00" * 12)
-    assert not is_cmyk_jpeg(header + b"\x03" + b"\x00" * 12)
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width: int, height: int, *more: bytes) -> bytes:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + b"".join(more) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def tiff(order: str, colours: int, following: int) -> bytes:
+    """One page of 20 × 10 written tag by tag after TIFF 6.0."""
+    tags = [(256, 20), (257, 10), (262, colours)]
+    body = b"".join(struct.pack(order + "HHIHxx", tag, 3, 1, value) for tag, value in tags)
+    page = struct.pack(order + "H", len(tags)) + body + struct.pack(order + "I", following)
+    return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8) + page
+
+
+JPEG = b"\xff\xd8\xff\xe0\x00\x04ab\xff\xff\xc0\x00\x14\x08\x00\x10\x00\x20"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (JPEG + b"\x04" + b"\x00" * 12, "CMYK"),
+        (tiff("<", 5, 0), "CMYK"),
+        (tiff(">", 5, 0), "CMYK"),
+        (tiff("<", 1, 8), "several pages"),
+        (png(20, 10, chunk(b"acTL", b"\0" * 8)), "several pages"),
+        (png(60_000, 60_000), "60000×60000"),
+        (png(0, 10), "0×10"),
+        (b"GIF89a" + b"\0" * 60, "PNG, JPEG, BMP or TIFF"),
+        (b"II*\0\xff\xff\xff\xff", "no picture"),
+        (JPEG[:12], "no picture"),
+    ],
+)
+def test_a_header_rules_a_file_out_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, why: str
+) -> None:
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("was decoded"))
+    path = tmp_path / "x.png"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=why) as caught:
+        load(path)
+    assert "x.png" in str(caught.value)
+
+
+@given(st.binary(max_size=60), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*"]))
+def test_no_bytes_whatever_break_the_header_reader(rest: bytes, start: bytes) -> None:
+    found = header(start + rest)
+    assert found is None or found.width >= 0
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
+def test_the_header_tells_the_size_that_the_decoder_finds(tmp_path: Path, suffix: str) -> None:
+    path = save(tmp_path / f"a{suffix}")
+    found = header(path.read_bytes())
+    assert found is not None
+    assert (found.height, found.width, found.several, found.cmyk) == (*load(path).shape, False, False)
+
+
+def test_good_beside_bad_without_train_is_refused_not_taught(tmp_path: Path) -> None:
+    save(tmp_path / "good/a.png")
+    save(tmp_path / "crack/b.png")
+    with pytest.raises(DataError, match="crack, good side by side"):
+        read(tmp_path)
 
 
 def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
