@@ -1,5 +1,6 @@
 """From picture to verdict of one package: the same path for evaluate, inspect and the station."""
 
+import time
 from dataclasses import dataclass
 
 from models.decision import decide, find
@@ -18,6 +19,8 @@ class Inspection:
     map: ScoreMap | None
     findings: list[Finding]
     health: Health | None
+    preprocessed_ns: int | None = None  # monotonic; the picture was found fit to be judged (resizing is in the graph)
+    inferred_ns: int | None = None
 
 
 def inspect(image: Image, runner: Runner, health_limits: HealthLimits | None = None) -> Inspection:
@@ -28,9 +31,11 @@ def inspect(image: Image, runner: Runner, health_limits: HealthLimits | None = N
         return Inspection(Verdict.NOT_INSPECTED, [Reason("picture_wrong_size", str(err))], None, None, [], None)
     health = measure(image)
     if unhealthy := check(health, health_limits or runner.package.health_limits):
-        return Inspection(Verdict.NOT_INSPECTED, unhealthy, None, None, [], health)
+        return Inspection(Verdict.NOT_INSPECTED, unhealthy, None, None, [], health, time.monotonic_ns())
+    preprocessed_ns = time.monotonic_ns()
     scores = runner.infer(image)
+    inferred_ns = time.monotonic_ns()
     limits = runner.package.limits
     verdict, reason = decide(scores.score, limits)
     findings = [] if verdict is Verdict.OK else find(scores.map, limits, image.shape)
-    return Inspection(verdict, [reason], scores.score, scores.map, findings, health)
+    return Inspection(verdict, [reason], scores.score, scores.map, findings, health, preprocessed_ns, inferred_ns)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx import AttributeProto, GraphProto, TensorProto
 
 from models.decision import Limits
 from models.keys import SigningKey, trusted, verify
@@ -25,6 +26,8 @@ FORMAT = 1
 FILES = {"model.onnx", "golden.npz", "report.md"}  # beside manifest.json and signature.json; no other names
 MOST_BYTES = 256 << 20  # of all files unpacked: a zip bomb ends here
 DOMAINS = {"", "ai.onnx"}  # standard operators only, no custom code
+OPSETS = range(13, 24)  # read and run by the pinned onnxruntime
+OUTPUTS = {"score_map": (TensorProto.FLOAT, 2), "score": (TensorProto.FLOAT, 0)}  # element type and rank
 REMEDY = "copy the package again from where it was made; the previous package stays in use"
 
 
@@ -93,26 +96,25 @@ def read_package(path: Path, trust: Path | None) -> Package:
         manifest = json.loads(files["manifest.json"])
         signature = json.loads(files["signature.json"])
         public, signed = str(signature["public"]), bytes.fromhex(signature["ed25519"])
-    except (KeyError, ValueError, TypeError) as err:
+    except (KeyError, ValueError, TypeError, RecursionError) as err:
         raise ModelError(f"{path}: manifest or signature unreadable ({err})", REMEDY) from err
     if not verify(public, signed, files["manifest.json"]) or signature.get("key") != public[:16]:
         raise ModelError(f"{path}: signature does not fit manifest.json", REMEDY)
     if trust is not None and public not in trusted(trust):
         raise ModelError(f"{path}: signed by {public[:16]}, which is not trusted", f"put its .pub file into {trust}")
-    if manifest.get("format") != FORMAT:
-        raise ModelError(
-            f"{path}: package format {manifest.get('format')}, this software reads {FORMAT}", "update Jidoka"
-        )
-    for name in FILES:
-        if name not in files or sha256(files[name]) != manifest["files"].get(name):
+    its_format = manifest.get("format") if isinstance(manifest, dict) else None
+    if its_format != FORMAT:
+        raise ModelError(f"{path}: package format {its_format}, this software reads {FORMAT}", "update Jidoka")
+    hashes = manifest.get("files")
+    for name in sorted(FILES):
+        if not isinstance(hashes, dict) or sha256(files[name]) != hashes.get(name):
             raise ModelError(f"{path}: {name} was altered or is missing", REMEDY)
     check_model(path, files["model.onnx"])
     golden = unpack_golden(path, files["golden.npz"])
-    found = Package(
-        sha256(files["manifest.json"]), public[:16], manifest, files["model.onnx"], golden, files["report.md"].decode()
-    )
+    words = files["report.md"].decode(errors="replace")
+    found = Package(sha256(files["manifest.json"]), public[:16], manifest, files["model.onnx"], golden, words)
     try:
-        _ = found.limits, found.health_limits, manifest["input"]["channels"]
+        _ = found.limits, found.health_limits, [manifest["input"][key] for key in ("channels", "width", "height")]
     except (KeyError, TypeError) as err:
         raise ModelError(f"{path}: manifest.json lacks {err}", REMEDY) from err
     return found
@@ -121,6 +123,8 @@ def read_package(path: Path, trust: Path | None) -> Package:
 def unzip(path: Path) -> dict[str, bytes]:
     """Every member, if the archive is exactly what it should be: known names, sane sizes, nothing beside or between."""
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ModelError(f"{path}: larger than {MOST_BYTES >> 20} MiB", REMEDY)
         data = path.read_bytes()
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
@@ -159,10 +163,28 @@ def check_model(path: Path, data: bytes) -> None:
         raise ModelError(
             f"{path}: model.onnx uses operators outside the ONNX standard", "export it with standard operators"
         )
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data for tensor in graph.initializer):
+    if any(not (one.domain in DOMAINS and one.version in OPSETS) for one in model.opset_import):
+        raise ModelError(f"{path}: model.onnx is of an unknown operator set", "export it with opset 18")
+    if any(attribute.g.node or attribute.graphs for node in graph.node for attribute in node.attribute):
+        raise ModelError(f"{path}: model.onnx holds loops or branches", "export it as one plain graph")
+    if any(tensor.data_location == TensorProto.EXTERNAL or tensor.external_data for tensor in tensors(graph)):
         raise ModelError(f"{path}: model.onnx keeps data outside the package", "export it as one file")
-    if [one.name for one in graph.input] != ["picture"] or {one.name for one in graph.output} != {"score_map", "score"}:
+    kinds = {one.name: (one.type.tensor_type.elem_type, len(one.type.tensor_type.shape.dim)) for one in graph.output}
+    ranks = [len(one.type.tensor_type.shape.dim) for one in graph.input if one.name == "picture"]
+    if len(graph.input) != 1 or ranks not in ([2], [3]) or kinds != OUTPUTS:
         raise ModelError(f"{path}: model.onnx has other inputs or outputs than picture → score_map, score", REMEDY)
+
+
+def tensors(graph: GraphProto) -> list[TensorProto]:
+    """Every stored tensor: initialisers, sparse ones, and constants inside nodes."""
+    sparse = [part for one in graph.sparse_initializer for part in (one.values, one.indices)]
+    inside = [
+        tensor
+        for node in graph.node
+        for attribute in node.attribute
+        for tensor in ([attribute.t] if attribute.type == AttributeProto.TENSOR else attribute.tensors)
+    ]
+    return [*graph.initializer, *sparse, *inside]
 
 
 def pack_golden(golden: list[Golden]) -> bytes:
@@ -178,12 +200,15 @@ def pack_golden(golden: list[Golden]) -> bytes:
 def unpack_golden(path: Path, data: bytes) -> list[Golden]:
     """The reverse; no pickles. Raises ModelError."""
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
+                raise ModelError(f"{path}: golden.npz larger than {MOST_BYTES >> 20} MiB unpacked", REMEDY)
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             count = len(arrays.files) // 3
             golden = [
                 Golden(arrays[f"picture{k}"], arrays[f"map{k}"], float(arrays[f"score{k}"])) for k in range(count)
             ]
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as err:
+    except (ValueError, TypeError, KeyError, OSError, zlib.error, zipfile.BadZipFile) as err:
         raise ModelError(f"{path}: golden.npz unreadable", REMEDY) from err
     if not golden:
         raise ModelError(f"{path}: no golden vectors", "teach it again")

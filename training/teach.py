@@ -22,7 +22,7 @@ from training.limits import Asked, provisional
 from training.methods.method import METHODS
 from vocabulary import DataError, Image, SettingsError
 
-AUTO = "nearest"  # see README.md of this folder for the numbers behind it
+AUTO = "nearest"  # the numbers behind it: README.md of this folder
 LEAST = 10  # good pictures; below this neither texture nor spread is known
 GOLDEN = 3  # pictures replayed on every machine that loads the package
 

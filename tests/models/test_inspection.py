@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -57,6 +58,26 @@ def test_taught_pictures_and_a_part_with_a_defect_are_healthy() -> None:
     defective = texture(9)
     defective[20:50, 30:70] = 10
     assert [check(measure(image), limits) for image in [*taught, defective]] == [[]] * 6
+
+
+def test_a_dead_part_is_judged_and_a_lens_cap_is_not() -> None:
+    taught = [texture(k) for k in range(5)]
+    limits = reference([measure(image) for image in taught])
+    dead = (texture(6) * 0.35).astype(np.uint8)  # a dead solar cell: a fraction of the light, its structure still there
+    cap = np.random.default_rng(0).integers(0, 4, (90, 120)).astype(np.uint8)
+    out_of_focus = cv2.GaussianBlur(texture(7), (0, 0), 6)
+    assert check(measure(dead), limits) == []
+    assert "picture_dark" in [reason.code for reason in check(measure(cap), limits)]
+    assert "picture_blurred" in [reason.code for reason in check(measure(out_of_focus), limits)]
+
+
+def test_the_times_of_a_look_follow_one_another(made: Path) -> None:
+    runner = Runner(read_package(made, None))
+    found = inspect(texture(1), runner)
+    assert found.preprocessed_ns is not None
+    assert found.inferred_ns is not None
+    assert found.inferred_ns >= found.preprocessed_ns
+    assert inspect(texture(1) * 0, runner).inferred_ns is None
 
 
 def test_a_wrong_size_is_not_inspected_with_both_sizes_in_words(made: Path) -> None:

@@ -1,5 +1,6 @@
 """A package that was touched, or that is not what it says, is refused; the right one scores the same everywhere."""
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -12,9 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.graph import CHANNELS, FEATURES, features_graph, nearest_distance, scoring_graph
+from models.graph import (
+    CHANNELS,
+    FEATURES,
+    Positions,
+    features_graph,
+    gaussian_distance,
+    nearest_distance,
+    scoring_graph,
+)
 from models.keys import station_key
-from models.package import Golden, Package, read_package, write_package
+from models.package import MOST_BYTES, Golden, Package, read_package, unpack_golden, write_package
 from models.runner import Runner
 from models.validate import validate_in_child
 from tests.models.conftest import manifest, texture
@@ -116,6 +125,66 @@ def test_a_model_with_outside_data_or_foreign_operators_is_refused(
         read_package(signed(tmp_path, b"\x00garbage"), None)
     with pytest.raises(ModelError, match="inputs or outputs"):
         read_package(signed(tmp_path, features_graph(1)), None)
+
+
+def test_outside_data_inside_a_node_a_branch_and_an_unknown_operator_set_are_refused(
+    tmp_path: Path, bank: np.ndarray[Any, np.dtype[np.float32]]
+) -> None:
+    hidden = scoring_graph(1, nearest_distance(bank))
+    value = onnx.helper.make_tensor("v", onnx.TensorProto.FLOAT, [1], [1.0])
+    value.data_location = onnx.TensorProto.EXTERNAL
+    value.external_data.add(key="location", value="../secret")
+    hidden.graph.node.append(onnx.helper.make_node("Constant", [], ["unused"], value=value))
+    with pytest.raises(ModelError, match="outside the package"):
+        read_package(signed(tmp_path, hidden), None)
+    branch = scoring_graph(1, nearest_distance(bank))
+    inner = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["score"], ["y"])], "inner", [], [])
+    branch.graph.node.append(onnx.helper.make_node("If", ["c"], ["z"], then_branch=inner, else_branch=inner))
+    with pytest.raises(ModelError, match="loops or branches"):
+        read_package(signed(tmp_path, branch), None)
+    newer = scoring_graph(1, nearest_distance(bank))
+    newer.opset_import[0].version = 999
+    with pytest.raises(ModelError, match="operator set"):
+        read_package(signed(tmp_path, newer), None)
+
+
+@pytest.mark.parametrize("lacking", ["limits", "picture_health", "input"])
+def test_a_signed_manifest_that_lacks_something_is_refused(made: Path, tmp_path: Path, lacking: str) -> None:
+    package = read_package(made, None)
+    poor = {key: value for key, value in package.manifest.items() if key != lacking}
+    write_package(tmp_path / "p.jdk", poor, package.model, package.golden, "r", station_key(tmp_path))
+    with pytest.raises(ModelError, match=lacking):
+        read_package(tmp_path / "p.jdk", None)
+
+
+def test_golden_pictures_that_would_fill_the_memory_are_refused(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("picture0.npy", bytes(MOST_BYTES + 1))
+    assert len(out.getvalue()) < 1 << 20
+    with pytest.raises(ModelError, match="unpacked"):
+        unpack_golden(tmp_path / "p.jdk", out.getvalue())
+
+
+def test_the_gaussian_graph_scores_as_computed_by_hand() -> None:
+    chance = np.random.default_rng(8)
+    mean = chance.normal(0, 1, CHANNELS).astype(np.float32)
+    mixing = chance.normal(0, 0.1, (CHANNELS, CHANNELS)).astype(np.float32)
+    usual, spread = chance.uniform(10, 20, (2, 32, 32)).astype(np.float32)
+    image = texture(78)
+    session = onnxruntime.InferenceSession(features_graph(1).SerializeToString())
+    patches = np.asarray(session.run([FEATURES], {"picture": image})[0], np.float64).reshape(CHANNELS, -1).T
+    inverse = mixing.astype(np.float64) @ mixing.T.astype(np.float64)
+    off = patches - mean
+    distance = np.sqrt(np.einsum("pc,cd,pd->p", off, inverse, off)).reshape(32, 32)
+    alike = (distance - usual) / spread * spread.mean() + usual.mean()
+    expected = np.array(
+        [[alike[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean() for x in range(32)] for y in range(32)]
+    )
+    graph = scoring_graph(1, gaussian_distance(mean, mixing), Positions(usual, spread))
+    found = Runner(Package("", "", manifest(), graph.SerializeToString(), [], "")).infer(image)
+    assert np.abs(found.map - expected).max() <= 1e-4 * max(1, expected.max())
+    assert found.score == pytest.approx(expected.max(), rel=1e-5)
 
 
 def test_a_model_that_gives_nan_is_refused(tmp_path: Path, bank: np.ndarray[Any, np.dtype[np.float32]]) -> None:

@@ -95,6 +95,28 @@ def test_evaluate_finds_plain_defects_and_writes_every_key(data: Path, package: 
     assert found["recheck_share"] == 0
 
 
+def test_each_method_s_limit_stops_plain_defects_and_passes_good_parts(data: Path, tmp_path: Path) -> None:
+    for method in METHODS:
+        path = tmp_path / f"{method}.jdk"
+        done = run("teach", "--data", data, "--out", path, "--state", tmp_path, "--method", method)
+        assert done.returncode == 0, done.stderr
+        run("evaluate", path, "--data", data, "--json", tmp_path / "e.json")
+        found = json.loads((tmp_path / "e.json").read_text())
+        assert (found["escape"]["count"], found["escape"]["n"]) == (0, 12), method
+        assert found["overkill"]["count"] <= 1, method
+
+
+def test_position_statistics_never_saw_the_part_they_judge() -> None:
+    chance = np.random.default_rng(2)
+    patches = [chance.normal(0, 1, (16, 152)).astype(np.float32) for _ in range(15)]
+    groups = [f"g{k}" for k in range(15)]
+    odd = 4
+    before = cross_fit(groups, patches, METHODS["gaussian"], lambda what, part: None)
+    patches[odd] = patches[odd] * 50
+    after = cross_fit(groups, patches, METHODS["gaussian"], lambda what, part: None)
+    assert after.scores[odd] > 10 * before.scores[odd]  # had it widened its own spread, it would look usual
+
+
 def test_what_the_data_cannot_tell_is_none(data: Path, package: Path, tmp_path: Path) -> None:
     run("evaluate", package, "--data", data, "--subset", "train", "--json", tmp_path / "e.json")
     found = json.loads((tmp_path / "e.json").read_text())

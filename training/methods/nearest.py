@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from models.graph import Parts, Vectors, nearest_distance
 
-BANK = 1000  # vectors kept; more gained nothing on the development sets and cost time on every part
+BANK = 1000  # vectors kept; 500 save 5 ms a part and cost 0.016 AUROC (mean of five sets, README of training)
 PROJECTED = 48  # dimensions in which the choice is made (Johnson–Lindenstrauss; the bank itself keeps all)
 PER_PICTURE = 400  # patches of a picture that compete for the bank
 MOST_CANDIDATES = 20_000
