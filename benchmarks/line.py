@@ -79,6 +79,7 @@ def run(parts: int, takt_s: float) -> dict[str, Any]:
         "parts": len(rows),
         "takt_s": takt_s,
         "reconciled": result["reconciled"],
+        "problems": result["problems"],
         "machine": summary,
         "teach_s": teach_s,
         "cold_start_to_first_part_s": cold_start_s,
@@ -107,6 +108,8 @@ def main() -> None:
     print(f"deadline misses: {found['deadline_misses']}; not inspected: {found['not_inspected'] or 'none'}")
     print(f"cold start of the station to the first part: {found['cold_start_to_first_part_s']:.1f} s")
     print(f"teach on {demo.TAUGHT} pictures: {found['teach_s']:.1f} s; reconciled: {found['reconciled']}")
+    for problem in found["problems"][:20]:
+        print(f"PROBLEM: {problem}")
 
 
 if __name__ == "__main__":

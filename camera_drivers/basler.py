@@ -36,6 +36,7 @@ BUFFERS = 5
 READY_MS = 500  # longest wait for the sensor to accept a trigger
 FIRST_ID = {"BaslerCamEmu": 0, "BaslerUsb": 0, "BaslerGigE": 1}  # pylon C++ API, CGrabResultData::GetBlockID
 GIGE_LAST_ID = 0xFFFF  # same page: a 16-bit id goes on with 1
+INVALID_ID = 2**64 - 1  # same page: must not be used; so is 0 where ids do not begin with 0
 
 
 def sdk() -> Any:
@@ -288,7 +289,7 @@ class BaslerCamera:
     # ── frames ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _lease(self, result: Any) -> Lease:
         """One grab result as a frame in a buffer of ours. Raises DeviceTimeout for one that holds no picture."""
-        complete, frame_id = bool(result.GrabSucceeded()), int(result.BlockID)
+        complete, frame_id = bool(result.GrabSucceeded()), self._frame_id(int(result.BlockID))
         trigger, exposed_ns = self._join(frame_id)
         sequence, lost_before = self.book.frame(complete=complete)
         said = one_line(result.GetErrorDescription())
@@ -316,8 +317,14 @@ class BaslerCamera:
         )
         return Lease(frame, lambda: self._give_back(image))
 
-    def _join(self, frame_id: int) -> tuple[int | None, int]:
+    def _frame_id(self, said: int) -> int | None:
+        """The SDK's id, None where it says nothing."""
+        return None if said == INVALID_ID or (said == 0 and self._first_id != 0) else said
+
+    def _join(self, frame_id: int | None) -> tuple[int | None, int]:
         """Trigger and time of the frame with this id: triggers whose ids were passed over have lost their frames."""
+        if frame_id is None:
+            return self._join_unknown()
         gap = 0 if self._last_id is None else ids_between(self._last_id, frame_id)
         self._last_id = frame_id
         if gap:
@@ -330,6 +337,18 @@ class BaslerCamera:
             return self._asked.popleft()
         self.book.triggers += 1  # a wire's, or nobody's
         return None, time.monotonic_ns()
+
+    def _join_unknown(self) -> tuple[int | None, int]:
+        """The same without an id: the only waiting trigger, else None; it uses up one trigger and one id."""
+        if self._last_id is not None:
+            at_wrap = self._first_id == 1 and self._last_id == GIGE_LAST_ID
+            self._last_id = 1 if at_wrap else self._last_id + 1
+        if not self._asked:
+            self.book.triggers += 1  # a wire's, or nobody's
+            return None, time.monotonic_ns()
+        alone = len(self._asked) == 1
+        number, asked_ns = self._asked.popleft()
+        return (number if alone else None), asked_ns
 
     def _copy(self, result: Any) -> Image:
         """The picture in one of our buffers. Raises DeviceTimeout for pixels that are none."""
