@@ -34,6 +34,8 @@ test: .venv/.test apt lint
 bench: .venv/.test
 	$(BIN)/python -m benchmarks
 
-# A real browser for the page tests.
+# What the tests talk to and nobody here wrote: a browser, and libmodbus with a compiler for the server that uses it.
+PEERS := chromium libmodbus-dev gcc libc6-dev
 apt:
-	@command -v chromium >/dev/null || (apt-get update -qq && apt-get install -qq -y -o DPkg::Lock::Timeout=300 chromium >/dev/null)
+	@dpkg -s $(PEERS) >/dev/null 2>&1 || \
+		(apt-get update -qq && apt-get install -qq -y -o DPkg::Lock::Timeout=300 $(PEERS) >/dev/null)

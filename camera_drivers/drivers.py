@@ -63,15 +63,25 @@ def grab(uri: str, count: int, out: Path) -> dict[str, Any]:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as err:
         raise SettingsError(f"--out {out}: {err.strerror}", "name a folder that can be written") from err
-    if uri.partition(":")[0] == "sim":
-        from camera_drivers.simulated import render_dataset
+    one = camera(uri, uri.partition(":")[0])
+    pictures, failed = grab_pictures(one, count, out)
+    if not pictures:
+        raise DeviceError(one.name, f"no picture of {count} came", failed[-1])
+    found = {"pictures": len(pictures), "failed": failed, "out": str(out), "camera": asdict(one.info)}
+    if one.name == "sim":
+        from camera_drivers.simulated import SimulatedCamera, write_truth
 
-        return render_dataset(uri, count, out)
-    return grab_pictures(camera(uri, uri.partition(":")[0]), count, out)
+        if isinstance(one, SimulatedCamera):
+            found |= write_truth(one, pictures, out)
+    return found
 
 
-def grab_pictures(one: Camera, count: int, out: Path) -> dict[str, Any]:
-    """The same with a camera that is not open yet; it is closed again."""
+def grab_pictures(one: Camera, count: int, out: Path) -> tuple[dict[int, str], list[str]]:
+    """Trigger number → file name of what came from a camera that is not open yet (it is closed again), and what failed.
+
+    Raises DeviceError, SettingsError (disk).
+    """
+    pictures: dict[int, str] = {}
     failed: list[str] = []
     try:
         one.open()
@@ -82,15 +92,14 @@ def grab_pictures(one: Camera, count: int, out: Path) -> dict[str, Any]:
                 one.trigger(number)
                 with one.next_frame(GRAB_TIMEOUT_S) as frame:
                     save(frame, out / f"{number:06}.png")
+                pictures[number] = f"{number:06}.png"
             except DeviceTimeout as err:
                 failed.append(str(err))
                 one.stop()
                 one.start()
     finally:
         one.close()
-    if len(failed) == count:
-        raise DeviceError(one.name, f"no picture of {count} came", failed[-1])
-    return {"pictures": count - len(failed), "failed": failed, "out": str(out), "camera": asdict(one.info)}
+    return pictures, failed
 
 
 def save(frame: Frame, path: Path) -> None:

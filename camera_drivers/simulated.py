@@ -31,6 +31,7 @@ OPTIONS: dict[str, tuple[float, float, float]] = {  # option → default, least,
     "silent_after": (0, 0, 10**9),
     "slow_ms": (0, 0, 60_000),
 }
+FRACTIONS = ("defect_share", "slow_ms")  # the other options are whole numbers
 SETTINGS = {"exposure_us": (1000.0, 1.0, 100_000.0), "gain_db": (0.0, 0.0, 24.0)}  # default, least, most
 BUFFERS = 5  # exposures kept until they are fetched; a further one is lost, as on a real camera
 COLUMNS = ("path", "label", "defect_type", "mask", "boxes", "split", "subset", "group", "extra")
@@ -187,47 +188,34 @@ def options(rest: str, name: str) -> dict[str, float]:
             found[option] = float("nan")
         if not least <= found[option] <= most or (option == "channels" and found[option] == 2):
             raise SettingsError(f"camera {name}: sim: {option}: {text!r}", f"a number from {least} to {most}")
+        if option not in FRACTIONS and not found[option].is_integer():
+            raise SettingsError(f"camera {name}: sim: {option}: {text!r}", f"a whole number from {least} to {most}")
     return found
 
 
-def render_dataset(uri: str, count: int, out: Path) -> dict[str, Any]:
-    """Write parts 1 … count as pictures, masks and `dataset.csv` below `out`; every second part is for training.
+def write_truth(camera: SimulatedCamera, pictures: dict[int, str], out: Path) -> dict[str, Any]:
+    """`dataset.csv` and masks for pictures (trigger number → file name) that lie in `out`; every second part is train.
 
-    Boxes are `x y width height` in pixels, joined by `;`. Raises SettingsError.
+    Boxes are `x1 y1 x2 y2 type` in pixels, x2 and y2 exclusive, joined by `;`. Raises SettingsError (disk).
     """
-    camera = SimulatedCamera("sim", uri.partition(":")[2])
-    labels = {"ok": 0, "ng": 0}
+    rows = []
     try:
-        for folder in ("images", "masks"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
+        (out / "masks").mkdir(parents=True, exist_ok=True)
+        for number, picture in pictures.items():
+            truth = camera.truth(number)
+            mask = f"masks/{number:06}.png" if truth.defect_type else ""
+            if mask:
+                (out / mask).write_bytes(cv2.imencode(".png", truth.mask)[1].tobytes())
+            boxes = ";".join(f"{x} {y} {x + w} {y + h} {truth.defect_type}" for x, y, w, h in truth.boxes)
+            subset, group = "train" if number % 2 else "test", f"sim-{camera.belt.seed}-{number}"
+            extra = f"trigger={number}"
+            rows.append([picture, truth.label, truth.defect_type, mask, boxes, "simulated", subset, group, extra])
         with (out / "dataset.csv").open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(COLUMNS)
-            for number in range(1, count + 1):
-                row = write_part(camera, number, out)
-                labels[row[1]] += 1
-                table.writerow(row)
+            csv.writer(file).writerows([COLUMNS, *rows])
     except OSError as err:
         raise SettingsError(f"{out}: {err.strerror}", "name a folder that can be written") from err
-    return {"pictures": count, **labels, "dataset": str(out / "dataset.csv")}
-
-
-def write_part(camera: SimulatedCamera, number: int, out: Path) -> list[str]:
-    """The files of one part, and its line in the table."""
-    image, truth = camera.belt.part(number)
-    path, mask = f"images/{number:06}.png", f"masks/{number:06}.png" if truth.defect_type else ""
-    write_png(out / path, image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    if mask:
-        write_png(out / mask, truth.mask)
-    boxes = ";".join(" ".join(str(side) for side in box) for box in truth.boxes)
-    subset, group = "train" if number % 2 else "test", f"sim-{camera.belt.seed}-{number}"
-    return [path, truth.label, truth.defect_type, mask, boxes, "simulated", subset, group, f"trigger={number}"]
-
-
-def write_png(path: Path, picture: Any) -> None:
-    """Raises OSError when the file can't be written, which cv2 alone would pass over."""
-    _, data = cv2.imencode(".png", picture)
-    path.write_bytes(data.tobytes())
+    labels = [row[1] for row in rows]
+    return {"ok": labels.count("ok"), "ng": labels.count("ng"), "dataset": str(out / "dataset.csv")}
 
 
 def discover() -> list[CameraInfo]:

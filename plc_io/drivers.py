@@ -16,14 +16,16 @@ def link(uri: str) -> Link:
             f"plc.uri {uri!r}: no protocol {parts.scheme!r}", f"one of {', '.join(SCHEMES)}://host:port"
         )
     try:
-        host, port = parts.hostname, parts.port or 502
+        host, port = parts.hostname, 502 if parts.port is None else parts.port
         options = {
             name: float(values[-1]) for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()
         }
     except ValueError as err:
         raise SettingsError(f"plc.uri {uri!r}: {err}", "modbus://host:port[?timeout_s=0.2]") from err
-    if not host or set(options) - {"timeout_s"}:
-        raise SettingsError(f"plc.uri {uri!r}: host missing or option unknown", "modbus://host:port[?timeout_s=0.2]")
+    if not host or not port or set(options) - {"timeout_s"}:
+        raise SettingsError(
+            f"plc.uri {uri!r}: host missing, port 0 or option unknown", "modbus://host:port[?timeout_s=0.2]"
+        )
     from plc_io.modbus import ModbusLink
 
     return ModbusLink(host, port, options.get("timeout_s", 0.2))

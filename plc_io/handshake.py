@@ -44,7 +44,7 @@ class Trigger:
     recipe: int | None
     parts: int  # the PLC's retentive PARTS counter as it stood at this trigger
     seen_ns: int  # the poll that saw it
-    earliest_ns: int | None  # the poll before: the trigger can't be older; None: age unknown
+    earliest_ns: int | None  # the poll before was asked then: the trigger can't be older; None: age unknown
     fault: Reason | None  # not None: NOT_INSPECTED, without an exposure
 
 
@@ -202,9 +202,9 @@ class Handshake:
             events.append(Confirmation(self.plc_epoch or 0, seen, part_id, what, encoder))
         return events
 
-    def polled(self, now_ns: int) -> None:
-        """The exchange went through: a trigger seen next is younger than this."""
-        self.last_poll_ns = now_ns
+    def polled(self, asked_ns: int) -> None:
+        """The exchange went through: a trigger seen next is younger than `asked_ns`, when its header was asked for."""
+        self.last_poll_ns = asked_ns
 
     def link_lost(self) -> None:
         """Nothing is assumed about a connection that had an error; sequences and ages stay as they were."""

@@ -133,6 +133,7 @@ class PlcSession:
             raise
 
     def _exchange(self) -> None:
+        asked = self.clock.now_ns()  # a trigger not in this header is younger than the question, not than the answer
         words = self.link.read(PLC_BASE, size(PLC_HEADER))
         now = self.clock.now_ns()
         if get(words, PLC_HEADER["MAP_VERSION"]) != MAP_VERSION:
@@ -149,7 +150,7 @@ class PlcSession:
             self._events += self.handshake.confirmations(entries, reads.confirmations[1])
         self._write_results()
         self._tell(now)
-        self.handshake.polled(now)
+        self.handshake.polled(asked)
 
     def _ring(self, base: int, entry: int, slots: int, after: int, count: int) -> list[int]:
         """The `count` entries that follow sequence `after`, in as few requests as ring and frame size allow."""

@@ -86,7 +86,6 @@ def inspect_part(
         frames = expose(request, [cameras[name] for name in recipe.cameras], clock, leases, answer)
         for tool in recipe.tools:
             judge(tool, answer.looks[tool.tool.camera], frames[tool.tool.camera], answer)
-            answer.laps["inferred"] = clock.now_ns()
     except InspectionError as err:
         answer.fail(code_of(err), str(err))
     answer.laps["decided"] = clock.now_ns()
@@ -128,6 +127,10 @@ def judge(tool: ReadyTool, look: Look, frame: Frame, answer: Answer) -> None:
     limits = tool.runner.package.limits
     if look.map is None:
         look.map = found.map
+    if found.preprocessed_ns is not None:
+        answer.laps.setdefault("preprocessed", found.preprocessed_ns)  # of the first tool
+    if found.inferred_ns is not None:
+        answer.laps["inferred"] = found.inferred_ns  # of the last
     answer.verdicts.append(found.verdict)
     answer.reasons += found.reasons
     health = found.health

@@ -97,13 +97,15 @@ def reconcile(ledger: Path, account: Path) -> dict[str, Any]:
     verify(ledger)
     machine = read_account(account)
     by_trigger = {(row["plc"]["epoch"], row["plc"]["number"]): row for row in part_rows(ledger)}
+    never_read = never_read_by_parts(by_trigger, machine)
     problems: list[str] = []
     explained: Counter[str] = Counter()
     pictures = 0
     if len({(part["plc_epoch"], part["number"]) for part in machine}) < len(machine):
         problems.append("the machine's account names one trigger twice")
     for part in machine:
-        row = by_trigger.pop((part["plc_epoch"], part["number"]), None)
+        key = part["plc_epoch"], part["number"]
+        row = by_trigger.pop(key if key in by_trigger else never_read.get(part["part"], key), None)
         name = f"part {part['part']} (trigger {part['number']})"
         if row is None:
             problems.append(f"{name}: no ledger row")
@@ -123,6 +125,19 @@ def reconcile(ledger: Path, account: Path) -> dict[str, Any]:
         "ledger_rows": len(part_rows(ledger)),
         "rows_with_picture": pictures,
         "not_inspected": dict(explained),
+    }
+
+
+def never_read_by_parts(by_trigger: dict[tuple[int, int], Row], machine: list[Row]) -> dict[int, tuple[int, int]]:
+    """Retentive PARTS counter → key of a row whose trigger nobody could read before the PLC was restarted.
+
+    Such a row is counted and rejected, but its epoch is a guess: an epoch may have come and gone unseen.
+    """
+    known = {(part["plc_epoch"], part["number"]) for part in machine}
+    return {
+        row["plc"]["parts"]: key
+        for key, row in by_trigger.items()
+        if row["plc"]["part_id"] is None and key not in known
     }
 
 

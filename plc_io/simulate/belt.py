@@ -39,6 +39,7 @@ class Belt:
         self.deadline_s, self.faults, self.observe_key = deadline_s, faults, observe_key
         self.chance = random.Random(seed)  # noqa: S311  a schedule, not a secret
         self.position, self.stopped_until, self.silent_until = 0.0, 0.0, 0.0
+        self.stall_s = 0.0  # the next scan comes so much later
         self.running, self.feeding = False, True
         self.flying: deque[OnBelt] = deque()
         self.number = self.seq = self.confirm_seq = 0
@@ -94,7 +95,8 @@ class Belt:
     def _trigger(self, part: int, now: float) -> None:
         late_ms = (self.position - self.next_at) * 1e3
         gap = self.takt_s * (1 + self.chance.uniform(-self.jitter, self.jitter))
-        self.next_at = max(self.next_at + gap, self.position)
+        least = self.takt_s * (1 - self.jitter)  # a late trigger never brings the next part nearer than the belt can
+        self.next_at = max(self.next_at + gap, self.position + least)
         self.stage_at = self.position + (self.next_at - self.position) / 2
         for fault in [fault for fault in self.faults if fault.part == part]:
             self._fail(fault, now)
@@ -115,6 +117,8 @@ class Belt:
                 self.stopped_until = now + fault.value
             case "silent":
                 self.silent_until = now + fault.value
+            case "stall":
+                self.stall_s = fault.value
             case "skip":
                 self.number += int(fault.value)
                 self.seq = (self.seq - 1 + int(fault.value)) % 0xFFFF + 1 if self.seq else int(fault.value)

@@ -10,8 +10,9 @@ KINDS = {
     "restart": "the PLC is switched off and on: new epoch, belt purged",
     "skip": "the trigger sequence jumps by VALUE",
     "silent": "the PLC answers nothing for VALUE seconds",
+    "stall": "one scan takes VALUE seconds: no logic, no answers, while the belt moves on",
 }
-DEFAULT = {"stop": 1.0, "skip": 1.0, "silent": 1.0}
+DEFAULT = {"stop": 1.0, "skip": 1.0, "silent": 1.0, "stall": 0.2}
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,9 @@ class Machine:
         while not self.belt.done:
             due = max(due + self.scan_s, time.monotonic())
             await asyncio.sleep(due - time.monotonic())
+            if self.belt.stall_s:
+                time.sleep(self.belt.stall_s)
+                self.belt.stall_s = 0.0
             now = time.monotonic()
             self._note((now - due) * 1e3)
             self.belt.scan(now, now - last)

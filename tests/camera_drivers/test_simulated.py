@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from camera_drivers.drivers import grab as grab_to_disk
 from camera_drivers.folder import read
 from camera_drivers.rendered_parts import DEFECTS
-from camera_drivers.simulated import SimulatedCamera, render_dataset
+from camera_drivers.simulated import SimulatedCamera
 from tests.camera_drivers.contract import SOON_S, CameraContract, Make, Settings, accounted, grab
 from vocabulary import DeviceLost, DeviceTimeout, SettingsError, picture_hash
 
@@ -141,21 +142,34 @@ def test_a_slow_camera_times_out_and_delivers_later() -> None:
         assert frame.arrived_ns - frame.exposed_ns >= 200_000_000
 
 
-@pytest.mark.parametrize("query", ["speed=1", "channels=2", "width=ten", "defect_share=1.5", "seed="])
+@pytest.mark.parametrize("query", ["speed=1", "channels=2", "width=ten", "width=64.5", "defect_share=1.5", "seed="])
 def test_a_wrong_option_is_refused_by_its_name(query: str) -> None:
     with pytest.raises(SettingsError, match=query.partition("=")[0]):
         SimulatedCamera("top", f"?{query}")
 
 
-def test_a_rendered_dataset_shows_what_the_camera_shows(tmp_path: Path) -> None:
-    said = render_dataset(f"sim:?seed=4&{SMALL}&defect_share=0.5&channels=3", 12, tmp_path)
+def test_grabbed_pictures_come_with_their_truth(tmp_path: Path) -> None:
+    said = grab_to_disk(f"sim:?seed=4&{SMALL}&defect_share=0.5&channels=3", 12, tmp_path)
     camera = opened("seed=4&defect_share=0.5&channels=3")
     rows = list(csv.DictReader((tmp_path / "dataset.csv").read_text(encoding="utf-8").splitlines()))
-    assert len(rows) == said["pictures"] == 12
+    assert len(rows) == said["pictures"] == said["ok"] + said["ng"] == 12
     assert {row["label"] for row in rows} == {"ok", "ng"}
     assert {row["subset"] for row in rows} == {"train", "test"}
     for number, row in enumerate(rows, 1):
         assert picture_hash(read(tmp_path / row["path"], "test")) == grab(camera, number)
         assert bool(row["mask"]) == bool(row["boxes"]) == (row["label"] == "ng")
         if row["mask"]:
-            assert np.array_equal(read(tmp_path / row["mask"], "test"), camera.truth(number).mask)
+            mask = read(tmp_path / row["mask"], "test")
+            assert np.array_equal(mask, camera.truth(number).mask)
+            for box in row["boxes"].split(";"):
+                x1, y1, x2, y2, kind = box.split(" ")
+                assert kind == row["defect_type"]
+                mask[int(y1) : int(y2), int(x1) : int(x2)] = 0
+            assert not mask.any()
+
+
+def test_a_grab_from_a_camera_that_loses_frames_has_rows_for_what_came_only(tmp_path: Path) -> None:
+    said = grab_to_disk(f"sim:?{SMALL}&lose_every=3", 4, tmp_path)
+    rows = list(csv.DictReader((tmp_path / "dataset.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["path"] for row in rows] == ["000001.png", "000002.png", "000004.png"]
+    assert len(said["failed"]) == 1

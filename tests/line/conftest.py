@@ -114,11 +114,14 @@ class LineUnderTest:
         self.uri = json.loads(endpoints.read_text())["uri"]
         self.machine_command[self.machine_command.index("modbus://127.0.0.1:0")] = self.uri
 
-    def restart_machine(self) -> None:
+    def restart_machine(self, *, wait_for_vision: bool = True) -> None:
+        """Kill it, switch it on again."""
         assert self.machine is not None
         self.machine.kill()
         self.machine.communicate()
-        self.machine = self.popen(self.machine_command)
+        at = self.machine_command.index("--wait-ready-s")
+        wait = self.machine_command[at : at + 2] if wait_for_vision else []
+        self.machine = self.popen([*self.machine_command[:at], *wait, *self.machine_command[at + 2 :]])
 
     def start_station(self, **settings: Any) -> None:
         station: dict[str, Any] = {

@@ -75,6 +75,32 @@ def test_a_machine_that_is_killed_and_switched_on_again_is_accounted_for(line: L
     assert len({row["plc_epoch"] for row in read_account(line.account)}) == 2
 
 
+def test_a_machine_restarted_unseen_while_the_gate_is_dead_is_accounted_for(line: LineUnderTest) -> None:
+    """An epoch that no gate ever saw: its parts are counted by the retentive counter."""
+    line.start_machine(30)
+    line.start_station()
+    line.wait_for_parts(5)
+    line.kill("gate", signal.SIGSTOP)
+    line.restart_machine(wait_for_vision=False)
+    line.wait_for_parts(12)
+    line.restart_machine()
+    line.kill("gate", signal.SIGKILL)
+    result = line.finish()
+    assert result["problems"] == []
+    assert result["triggers"] == 30
+    assert len({row["plc_epoch"] for row in read_account(line.account)}) == 3
+
+
+@pytest.mark.parametrize("stall_s", ["0.16", "0.29"])
+def test_a_machine_whose_scan_stalls_shows_no_part_to_the_trigger_of_another(line: LineUnderTest, stall_s: str) -> None:
+    faults = [word for part in range(3, 24, 4) for word in ("--fault", f"stall@{part}:{stall_s}")]
+    line.start_machine(26, *faults)
+    line.start_station()
+    result = line.finish()
+    assert result["problems"] == []
+    assert result["triggers"] == 26
+
+
 def test_an_engine_that_hangs_never_lets_a_part_pass(line: LineUnderTest) -> None:
     line.start_machine(30)
     line.start_station()

@@ -15,7 +15,7 @@ class PlcModel:
         self.w = [0] * 2000
         self.epoch = 70_000
         self.parts = 0
-        self.triggers: list[tuple[int, int]] = []  # (epoch, number) of each trigger ever given
+        self.triggers: dict[int, tuple[int, int]] = {}  # PARTS → (epoch, number) of each trigger ever given
         self.cleared: set[tuple[int, int]] = set()  # (epoch, part id)
         self.applied: list[tuple[int, int]] = []
         self.refused = 0
@@ -45,7 +45,7 @@ class PlcModel:
     def trigger(self, *, torn: bool = False) -> None:
         self.number += 1
         self.parts += 1
-        self.triggers.append((self.epoch, self.number))
+        self.triggers[self.parts] = self.epoch, self.number
         at = TRIGGERS + (self.sequence() - 1) % 32 * 7
         self.w[at : at + 7] = [self.sequence(), 0, 0, 0, 0, 0, 0 if torn else self.sequence()]
         self.long(at + 1, self.parts)
