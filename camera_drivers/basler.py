@@ -6,7 +6,6 @@ are tried in order, because they differ by camera family (SFNC 2 for USB and ace
 
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from camera_drivers.bookkeeping import Book
 from camera_drivers.camera import Applied, CameraInfo, Capability, Frame, Health, Lease
+from camera_drivers.frame_join import FrameJoin
 from vocabulary import DeviceError, DeviceLost, DeviceTimeout, Image, SettingsError, Unsupported
 
 FEATURES: dict[str, tuple[str, ...]] = {  # our setting → the vendor's feature, first that the camera has; in this order
@@ -35,7 +35,6 @@ PIXEL_FORMATS = ("Mono8", "RGB8", "RGB8Packed")  # what becomes an Image without
 BUFFERS = 5
 READY_MS = 500  # longest wait for the sensor to accept a trigger
 FIRST_ID = {"BaslerCamEmu": 0, "BaslerUsb": 0, "BaslerGigE": 1}  # pylon C++ API, CGrabResultData::GetBlockID
-GIGE_LAST_ID = 0xFFFF  # same page: a 16-bit id goes on with 1
 INVALID_ID = 2**64 - 1  # same page: must not be used; so is 0 where ids do not begin with 0
 
 
@@ -80,9 +79,7 @@ class BaslerCamera:
         self.sdk_camera: Any = None  # the vendor's object, None while closed
         self._watch: Any = None  # the SDK keeps no reference of its own
         self._info = CameraInfo(f"basler:{rest}", "Basler", None, rest or None, "basler")
-        self._asked: deque[tuple[int, int]] = deque()  # triggers that wait for their frame, and when they were given
-        self._first_id: int | None = None  # of a session, by transport
-        self._last_id: int | None = None
+        self.join = FrameJoin(self.book)
         self._software = True
         self._exposure_us: float | None = None
         self._gain_db: float | None = None
@@ -107,7 +104,7 @@ class BaslerCamera:
             remedy = "close other programs that use this camera; check the cable"
             raise DeviceLost(self.name, one_line(err), remedy) from err
         self.sdk_camera, self._watch = camera, watch
-        self._first_id = FIRST_ID.get(device.GetDeviceClass())
+        self.join.first_id = FIRST_ID.get(device.GetDeviceClass())
         serial = device.GetSerialNumber()
         self._info = CameraInfo(f"basler:{serial}", device.GetVendorName(), device.GetModelName(), serial, "basler")
         self.book.opened += 1
@@ -151,13 +148,12 @@ class BaslerCamera:
             camera.StartGrabbing(pylon.GrabStrategy_OneByOne)
         except pylon.GenericException as err:
             raise DeviceLost(self.name, one_line(err), "check the cable") from err
-        self._last_id = None if self._first_id is None else self._first_id - 1
+        self.join.begin()
         self.book.start()
 
     def stop(self) -> None:
         """Disarm; triggers without a frame are lost."""
-        self.book.lose(len(self._asked))
-        self._asked.clear()
+        self.join.end()
         if self.sdk_camera is not None:
             quietly(self.sdk_camera.StopGrabbing)
 
@@ -171,8 +167,7 @@ class BaslerCamera:
                 raise DeviceError(self.name, "triggered while not armed", "call start first")
             if not camera.WaitForFrameTriggerReady(READY_MS, pylon.TimeoutHandling_Return):
                 raise DeviceTimeout(self.name, f"not ready for a trigger within {READY_MS} ms", "shorten the exposure")
-            self.book.triggers += 1
-            self._asked.append((number, time.monotonic_ns()))
+            self.join.triggered(number)
             camera.ExecuteSoftwareTrigger()
         except pylon.GenericException as err:
             raise DeviceLost(self.name, one_line(err), "check the cable") from err
@@ -290,12 +285,17 @@ class BaslerCamera:
     def _lease(self, result: Any) -> Lease:
         """One grab result as a frame in a buffer of ours. Raises DeviceTimeout for one that holds no picture."""
         complete, frame_id = bool(result.GrabSucceeded()), self._frame_id(int(result.BlockID))
-        trigger, exposed_ns = self._join(frame_id)
-        sequence, lost_before = self.book.frame(complete=complete)
+        trigger, exposed_ns = self.join.frame(frame_id)
         said = one_line(result.GetErrorDescription())
         if not complete and said.startswith(EMULATION_NO_FILE):
+            self.book.frame(complete=False)
             raise DeviceTimeout(self.name, said, "put a picture there")
-        image = self._copy(result)
+        try:
+            image = self._copy(result)
+        except DeviceTimeout:
+            self.book.frame(complete=False)
+            raise
+        sequence, lost_before = self.book.frame(complete=complete)
         frame = Frame(
             camera=self.name,
             sequence=sequence,
@@ -319,36 +319,7 @@ class BaslerCamera:
 
     def _frame_id(self, said: int) -> int | None:
         """The SDK's id, None where it says nothing."""
-        return None if said == INVALID_ID or (said == 0 and self._first_id != 0) else said
-
-    def _join(self, frame_id: int | None) -> tuple[int | None, int]:
-        """Trigger and time of the frame with this id: triggers whose ids were passed over have lost their frames."""
-        if frame_id is None:
-            return self._join_unknown()
-        gap = 0 if self._last_id is None else ids_between(self._last_id, frame_id)
-        self._last_id = frame_id
-        if gap:
-            self.book.lose(gap)
-            asked = min(gap, len(self._asked))
-            self.book.triggers += gap - asked  # a wire's
-            for _ in range(asked):
-                self._asked.popleft()
-        if self._asked:
-            return self._asked.popleft()
-        self.book.triggers += 1  # a wire's, or nobody's
-        return None, time.monotonic_ns()
-
-    def _join_unknown(self) -> tuple[int | None, int]:
-        """The same without an id: the only waiting trigger, else None; it uses up one trigger and one id."""
-        if self._last_id is not None:
-            at_wrap = self._first_id == 1 and self._last_id == GIGE_LAST_ID
-            self._last_id = 1 if at_wrap else self._last_id + 1
-        if not self._asked:
-            self.book.triggers += 1  # a wire's, or nobody's
-            return None, time.monotonic_ns()
-        alone = len(self._asked) == 1
-        number, asked_ns = self._asked.popleft()
-        return (number if alone else None), asked_ns
+        return None if said == INVALID_ID or (said == 0 and self.join.first_id != 0) else said
 
     def _copy(self, result: Any) -> Image:
         """The picture in one of our buffers. Raises DeviceTimeout for pixels that are none."""
@@ -376,13 +347,6 @@ def discover() -> list[CameraInfo]:
         CameraInfo(f"basler:{d.GetSerialNumber()}", d.GetVendorName(), d.GetModelName(), d.GetSerialNumber(), "basler")
         for d in sdk().TlFactory.GetInstance().EnumerateDevices()
     ]
-
-
-def ids_between(last: int, now: int) -> int:
-    """How many frame ids were passed over from `last` to `now`; 16-bit ids go on with 1 after 65535."""
-    if now > last:
-        return now - last - 1
-    return now - 1 + GIGE_LAST_ID - last if last <= GIGE_LAST_ID else 0
 
 
 def differences(asked: Mapping[str, float | str], got: Mapping[str, float | str]) -> dict[str, str]:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from camera_drivers.basler import BaslerCamera, discover, ids_between, sdk
+from camera_drivers.basler import BaslerCamera, discover, sdk
+from camera_drivers.frame_join import ids_between
 from tests.camera_drivers.conftest import Stage
 from tests.camera_drivers.contract import SOON_S, CameraContract, Make, MissingCameraContract, Settings, accounted, grab
 from vocabulary import DeviceLost, DeviceTimeout, Image, SettingsError, Unsupported, picture_hash

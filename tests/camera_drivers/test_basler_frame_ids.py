@@ -25,7 +25,7 @@ def opened(ids: list[int], first_id: int = 0) -> BaslerCamera:
     """The emulated camera, armed, whose frames bear these ids."""
     camera = BaslerCamera("top", "")
     camera.open()
-    camera._first_id = first_id  # the emulation knows one transport only
+    camera.join.first_id = first_id  # the emulation knows one transport only
     camera.configure({"exposure_us": 1000})
     camera.start()
     real, given = camera.sdk_camera, iter(ids)

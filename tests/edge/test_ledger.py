@@ -1,8 +1,8 @@
 """The ledger: chained, append only, one row per part and trigger."""
 
-import hashlib
-import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,41 @@ def part(number: int, sequence: int, **more: Any) -> tuple[str, int, int, int, d
     return ("part", number, 1, sequence, body(number, **more))
 
 
+CHECKER = Path(__file__).parent.parent.parent / "docs" / "check_ledger.py"
+
+
+def checked(*arguments: str | Path) -> tuple[int, str]:
+    """The stand-alone checker, in an interpreter that can't see our code."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", CHECKER, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
 def test_a_checker_without_our_code_verifies_an_export(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l.sqlite")
     ledger.append([part(n, n) for n in range(1, 30)])
+    noted = ledger.head
+    ledger.append([part(n, n) for n in range(30, 33)])
     ledger.close()
-    export(tmp_path / "l.sqlite", tmp_path / "l.jsonl")
-    previous = "0" * 64
-    lines = (tmp_path / "l.jsonl").read_text().splitlines()
-    for line in lines:
-        row = json.loads(line)
-        assert hashlib.sha256((previous + row["body"]).encode()).hexdigest() == row["hash"]
-        previous = row["hash"]
-    assert len(lines) == 29
+    exported = tmp_path / "l.jsonl"
+    export(tmp_path / "l.sqlite", exported)
+    assert checked(exported)[0] == 0
+    assert "32 parts" in checked(exported, noted)[1]
+    assert checked(exported, "f" * 64)[0] == 1
+    lines = exported.read_text().splitlines(keepends=True)
+    for damaged in (
+        [*lines[:3], lines[3].replace("OK", "NG"), *lines[4:]],
+        [*lines[:3], *lines[4:]],
+        lines[1:],
+        [*lines[:3], "{}\n"],
+        [lines[0], lines[0]],
+    ):
+        exported.write_text("".join(damaged))
+        assert checked(exported)[0] == 1
+    exported.write_text("".join(lines[:28]))  # a tail cut off is found by a head that was noted elsewhere
+    assert (checked(exported)[0], checked(exported, noted)[0]) == (0, 1)
 
 
 CHANGES = [
