@@ -74,8 +74,9 @@ class Session:
     """The PLC is there."""
 
     plc_epoch: int
+    number: int  # of the last trigger accounted for
     resumed: bool  # the same PLC epoch as before
-    parts: int
+    parts: int  # the PLC's retentive PARTS counter at that trigger
     text: str
 
 
@@ -266,16 +267,21 @@ class Handshake:
         self._known.clear()
         self.outstanding.clear()
         self.queue.clear()
+        self._next_result = 1  # the PLC clears its ring for us before it takes anything
         events: list[Event] = []
         if known is None:
             self._adopt(epoch, last, parts)
-            events.append(Session(epoch, False, parts, f"first contact; accounting begins after part {parts}"))
+            events.append(Session(epoch, last, False, parts, f"first contact; accounting begins after part {parts}"))
         elif known.plc_epoch == epoch:
             missed = (parts - known.parts) % U32
             self._adopt(epoch, known.number, known.parts)
             why = Reason("gate_restarted", "triggered while the gate was not there")
             events = [self._lost(why, now_ns) for _ in range(missed)]
-            events.append(Session(epoch, True, parts, f"resumed; {missed} triggers came while the gate was not there"))
+            events.append(
+                Session(
+                    epoch, self.number, True, parts, f"resumed; {missed} triggers came while the gate was not there"
+                )
+            )
         else:
             missed = (parts - last - known.parts) % U32
             self._adopt(known.plc_epoch, known.number, known.parts)
@@ -285,7 +291,9 @@ class Handshake:
             why = Reason("plc_restarted", "triggered before this gate saw the restarted PLC: age unknown")
             events += [self._lost(why, now_ns) for _ in range(last)]
             events.append(
-                Session(epoch, False, parts, f"PLC was restarted; {missed} triggers before it were never seen")
+                Session(
+                    epoch, self.number, False, parts, f"PLC was restarted; {missed} triggers before it were never seen"
+                )
             )
         self.confirmed = value(words, "CONF_SEQ")
         return events

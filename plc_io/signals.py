@@ -80,7 +80,7 @@ VISION_HEADER = block(
     ("MAP_VERSION", 1, f"{MAP_VERSION}"),
     ("STATUS", 1, "bits, see STATUS; the mode in bits 8 … 10, see MODES"),
     ("VIS_HB", 1, f"+1 every {HEARTBEAT_MS} ms while the gate's loop and this exchange live"),
-    ("VIS_EPOCH", 2, "new at each start of the gate: results begin again at 1"),
+    ("VIS_EPOCH", 2, "new at each start of the gate: results begin again at 1, as they do for a new PLC_EPOCH"),
     ("TRIG_SEEN", 1, "last trigger taken over"),
     ("RECIPE_ACTIVE", 1, "recipe number in use"),
     ("RECIPE_CHECKSUM", 1, "changes when anybody edits the recipe"),

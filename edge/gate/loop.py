@@ -133,14 +133,15 @@ class Gate:
                 if (sent := self.sent_ns.pop(event.number, None)) is not None:
                     self.last_part["consumed_us"] = (event.seen_ns - sent) // 1000
             case Session():
-                self._note("plc_session", event.text)
+                plc = {"epoch": event.plc_epoch, "number": event.number, "parts": event.parts}
+                self._note("plc_session", event.text, plc=plc)  # where accounting stands before the first part's row
             case Anomaly():
                 self.counts["anomalies"] += 1
                 self._note(event.code, event.text)
 
-    def _note(self, code: str, text: str) -> None:
+    def _note(self, code: str, text: str, **more: Any) -> None:
         self.log.info("event", code=code, text=text)
-        self.records.add("event", None, {"utc": utc(), "code": code, "text": text})
+        self.records.add("event", None, {"utc": utc(), "code": code, "text": text, **more})
 
     # ── a part's way ─────────────────────────────────────────────────────────────────────────────────────────────
     def _part(self, trigger: Trigger) -> Part:

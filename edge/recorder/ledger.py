@@ -148,12 +148,19 @@ class Ledger:
         return last - RANGE + 1, last
 
     def standing(self) -> Standing | None:
-        """The last trigger that has a row, and the holes before it; None on a ledger without parts."""
+        """The last trigger that has a row, and the holes before it; without parts, where the first contact began.
+
+        None: no PLC was ever met.
+        """
         last = self.db.execute(
             "SELECT plc_epoch FROM entry WHERE kind = 'part' AND plc_epoch IS NOT NULL ORDER BY entry DESC LIMIT 1"
         ).fetchone()
         if last is None:
-            return None
+            met = self.db.execute(
+                "SELECT plc_epoch, trigger_number, json_extract(body, '$.plc.parts') FROM entry"
+                " WHERE kind = 'event' AND json_extract(body, '$.code') = 'plc_session' ORDER BY entry DESC LIMIT 1"
+            ).fetchone()
+            return Standing(met[0], met[1], met[2], []) if met else None
         rows = self.db.execute(
             "SELECT trigger_number, json_extract(body, '$.plc.parts') FROM entry"
             " WHERE kind = 'part' AND plc_epoch = ? ORDER BY trigger_number DESC LIMIT ?",

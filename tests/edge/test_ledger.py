@@ -159,3 +159,19 @@ def test_a_full_disk_leaves_the_ledger_as_it_was_and_the_records_can_be_given_ag
     assert len(ledger.append(many)) == 398
     ledger.close()
     assert verify(tmp_path / "l.sqlite")["parts"] == 399
+
+
+def test_where_accounting_stands_is_known_before_the_first_part(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    assert ledger.standing() is None
+    for sequence, parts in ((1, 500), (2, 700)):
+        met = {"utc": "", "code": "plc_session", "text": "", "plc": {"epoch": 9, "number": 4, "parts": parts}}
+        ledger.append([("event", None, 1, sequence, met)])
+    standing = ledger.standing()
+    assert standing is not None
+    assert (standing.plc_epoch, standing.number, standing.parts, standing.missing) == (9, 4, 700, [])
+    ledger.append([part(5, 3)])
+    standing = ledger.standing()
+    assert standing is not None
+    assert (standing.number, standing.parts) == (5, 105)
+    ledger.close()

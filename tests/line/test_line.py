@@ -73,6 +73,7 @@ def test_a_machine_that_is_killed_and_switched_on_again_is_accounted_for(line: L
     assert result["problems"] == []
     assert result["triggers"] == 30
     assert len({row["plc_epoch"] for row in read_account(line.account)}) == 2
+    assert read_account(line.account)[-1]["verdict"] in ("OK", "NG")  # the new PLC takes results again
 
 
 def test_a_machine_restarted_unseen_while_the_gate_is_dead_is_accounted_for(line: LineUnderTest) -> None:
@@ -89,6 +90,7 @@ def test_a_machine_restarted_unseen_while_the_gate_is_dead_is_accounted_for(line
     assert result["problems"] == []
     assert result["triggers"] == 30
     assert len({row["plc_epoch"] for row in read_account(line.account)}) == 3
+    assert read_account(line.account)[-1]["verdict"] in ("OK", "NG")
 
 
 @pytest.mark.parametrize("stall_s", ["0.16", "0.29"])

@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from plc_io.handshake import Accounted, Event, Result, Trigger
+from plc_io.handshake import Accounted, Event, Result, Session, Trigger
 from plc_io.session import PlcSession
 from tests.plc_io.plc_model import PlcModel, WireToModel
 from vocabulary import DeviceError, Verdict
@@ -29,6 +29,7 @@ class Exchange(RuleBasedStateMachine):
         self.plc.long(16, self.plc.parts)
         self.vision_epoch = 1
         self.received: list[Trigger] = []
+        self.met: list[Session] = []
         self.said_ok: set[tuple[int, int]] = set()
         self.answered: set[tuple[int, int]] = set()
         self.session = PlcSession(WireToModel(self.plc), self.vision_epoch, None, self.clock)
@@ -36,6 +37,7 @@ class Exchange(RuleBasedStateMachine):
 
     def take(self, events: list[Event]) -> None:
         self.received += [event for event in events if isinstance(event, Trigger)]
+        self.met += [event for event in events if isinstance(event, Session)]
 
     @rule()
     def poll(self) -> None:
@@ -81,14 +83,8 @@ class Exchange(RuleBasedStateMachine):
 
     @rule()
     def gate_restarts(self) -> None:
-        last = self.received[-1] if self.received else None
-        hand = self.session.handshake
-        if last is None:
-            if hand.plc_epoch is None:
-                return
-            accounted = Accounted(hand.plc_epoch, hand.number, hand.base + hand.number)
-        else:
-            accounted = Accounted(last.plc_epoch, last.number, last.parts)
+        last = self.received[-1] if self.received else self.met[-1]
+        accounted = Accounted(last.plc_epoch, last.number, last.parts)
         self.vision_epoch += 1
         self.session = PlcSession(WireToModel(self.plc), self.vision_epoch, accounted, self.clock)
 
@@ -121,6 +117,21 @@ class Exchange(RuleBasedStateMachine):
                 assert one.parts == one.part_id
         parts_of = {(one.plc_epoch, one.part_id) for one in self.received if one.part_id is not None}
         assert self.plc.cleared <= parts_of
+        self.a_fresh_part_gets_its_verdict_through()
+
+    def a_fresh_part_gets_its_verdict_through(self) -> None:
+        """Whatever has happened before: with both sides there, the next part is judged and its OK taken."""
+        self.poll()
+        self.plc.trigger()
+        self.poll()
+        fresh = self.received[-1]
+        assert fresh.part_id == self.plc.parts
+        assert fresh.fault is None
+        self.session.send(Result(fresh.plc_epoch, fresh.number, Verdict.OK, 0, 0.5, 3))
+        for _ in range(80):  # results that wait from before go first
+            self.plc.scan()
+            self.poll()
+        assert (self.plc.epoch, self.plc.parts) in self.plc.cleared
 
 
 TestExchange = Exchange.TestCase
