@@ -208,6 +208,7 @@ def plc_simulate(
     account: Annotated[Path, typer.Option(help="The machine's account: one JSON line per part.")],
     plan: Annotated[Path | None, typer.Option(help="dataset.csv of the parts that come, in order.")] = None,
     stage: Annotated[Path | None, typer.Option(help="Folder that is what the camera sees.")] = None,
+    wire: Annotated[Path | None, typer.Option(help="Socket of a simwire: camera that the part sensor fires.")] = None,
     parts: int | None = None,
     takt_s: float = 0.5,
     jitter: float = 0.0,
@@ -226,9 +227,9 @@ def plc_simulate(
 
     show(
         simulate(
-            uri, plan=plan, parts=parts, takt_s=takt_s, jitter=jitter, stage=stage, account=account, travel_s=travel_s,
-            deadline_ms=deadline_ms, scan_ms=scan_ms, wait_ready_s=wait_ready_s, faults=fault or [], seed=seed,
-            endpoints=endpoints, observe_key=observe_key,
+            uri, plan=plan, parts=parts, takt_s=takt_s, jitter=jitter, stage=stage, wire=wire, account=account,
+            travel_s=travel_s, deadline_ms=deadline_ms, scan_ms=scan_ms, wait_ready_s=wait_ready_s,
+            faults=fault or [], seed=seed, endpoints=endpoints, observe_key=observe_key,
         ),
         json,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from vocabulary import DeviceError, DeviceTimeout, SettingsError, Unsupported
 DRIVERS = {  # scheme → module, class
     "folder": ("camera_drivers.folder", "FolderCamera"),
     "sim": ("camera_drivers.simulated", "SimulatedCamera"),
+    "simwire": ("camera_drivers.simulated_wired", "WiredCamera"),
     "basler": ("camera_drivers.basler", "BaslerCamera"),
 }
 GRAB_TIMEOUT_S = 5.0  # for a person at the bench, not for the line

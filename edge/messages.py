@@ -38,6 +38,10 @@ class Inspect(Message, frozen=True):
     epoch: int
     part: int  # our number, unique for ever
     recipe: int | None  # as latched by the PLC at the trigger; None: the station is master of the recipe
+    plc_epoch: int
+    trigger: int  # number of the trigger in this PLC epoch; every trigger counts, also those that are not asked
+    encoder: int | None  # latched at the trigger
+    earliest_ns: int  # the trigger is not older than this
     seen_ns: int
     expose_by_ns: int  # an exposure that starts later may show the next part: answer NOT_INSPECTED instead
     deadline_ns: int

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from edge.settings import NAME
+from edge.settings import NAME, CameraSettings
 from edge.toml_files import Strict, read
 from vocabulary import SettingsError
 
@@ -21,6 +21,12 @@ class Line(Strict):
     )
     exposure_window_ms: float = Field(
         gt=0, le=60_000, description="half the least part spacing: an exposure later than this may show the next part"
+    )
+    least_spacing_counts: int | None = Field(
+        default=None,
+        gt=1,
+        lt=2**30,
+        description="least part spacing in encoder counts; trigger_source encoder needs it",
     )
 
 
@@ -72,9 +78,9 @@ class LoadedRecipe:
         return (self.folder / tool.package).resolve()
 
 
-def read_recipe(folder: Path, camera_names: list[str]) -> LoadedRecipe:
+def read_recipe(folder: Path, cameras: list[CameraSettings]) -> LoadedRecipe:
     """The recipe in `folder`. Raises SettingsError naming file, field, value and remedy."""
-    path = folder / "recipe.toml"
+    path, camera_names = folder / "recipe.toml", [camera.name for camera in cameras]
     recipe = read(path, Recipe)
     if recipe.name != folder.name:
         raise SettingsError(f"{path}: name: {recipe.name!r} lies in folder {folder.name!r}", "use one name for both")
@@ -85,6 +91,11 @@ def read_recipe(folder: Path, camera_names: list[str]) -> LoadedRecipe:
             raise SettingsError(
                 f"{path}: {where}: no camera {name!r} at this station", f"one of {', '.join(camera_names)}"
             )
+    by_encoder = [camera.name for camera in cameras if camera.trigger_source == "encoder"]
+    if by_encoder and recipe.line.least_spacing_counts is None:
+        raise SettingsError(
+            f"{path}: line.least_spacing_counts: missing", f"camera {by_encoder[0]!r} is triggered by the encoder"
+        )
     names = [tool.name for tool in recipe.tools]
     if len(set(names)) < len(names):
         raise SettingsError(f"{path}: tools: two tools have one name", "give each tool its own name")
@@ -92,9 +103,9 @@ def read_recipe(folder: Path, camera_names: list[str]) -> LoadedRecipe:
     return LoadedRecipe(recipe, folder, int.from_bytes(digest[:2], "big"))
 
 
-def read_recipes(folder: Path, camera_names: list[str]) -> dict[str, LoadedRecipe]:
+def read_recipes(folder: Path, cameras: list[CameraSettings]) -> dict[str, LoadedRecipe]:
     """Every recipe under `folder`, by name. Raises SettingsError, also when two share a number."""
-    found = [read_recipe(path.parent, camera_names) for path in sorted(folder.glob("*/recipe.toml"))]
+    found = [read_recipe(path.parent, cameras) for path in sorted(folder.glob("*/recipe.toml"))]
     if not found:
         raise SettingsError(f"{folder}: no recipe here", "put one at recipes/<name>/recipe.toml")
     numbers: dict[int, str] = {}

@@ -16,7 +16,14 @@ class CameraSettings(Strict):
 
     name: str = Field(pattern=NAME)
     uri: str = Field(min_length=3, description="folder:PATH, sim:?seed=1, basler:SERIAL; relative paths from this file")
-    trigger_source: Literal["software"] = "software"  # the wired sources come with the frame-part join
+    trigger_source: Literal["software", "plc_wired", "sensor_wired", "encoder"] = "software"
+    trigger_offset_ms: float = Field(
+        default=0,
+        ge=0,
+        le=600_000,
+        description="wired: from the PLC's trigger to the exposure, measured on an empty belt",
+    )
+    trigger_offset_counts: int = Field(default=0, ge=0, lt=2**31, description="encoder: the same in encoder counts")
     frame_timeout_ms: float = Field(default=500, gt=0, le=10_000)
     settings: dict[str, float | str] = Field(default_factory=dict)
 

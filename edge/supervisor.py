@@ -169,7 +169,7 @@ def check(station_file: Path, trust: Path) -> Station:
     for camera in station.cameras:
         make_camera(camera.uri, camera.name)
     link(station.plc.uri)
-    recipes = read_recipes(station_file.parent / "recipes", [camera.name for camera in station.cameras])
+    recipes = read_recipes(station_file.parent / "recipes", station.cameras)
     if station.recipe not in recipes:
         raise SettingsError(f"{station_file}: recipe: no {station.recipe!r}", f"one of {', '.join(recipes)}")
     for loaded in recipes.values():

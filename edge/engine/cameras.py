@@ -6,14 +6,18 @@ from pathlib import Path
 
 from camera_drivers.camera import Camera, Lease
 from camera_drivers.drivers import camera as make_camera
+from edge.messages import Inspect
+from edge.recipe import Line
 from edge.settings import CameraSettings
-from vocabulary import DeviceError, DeviceTimeout, InspectionError
+from vocabulary import DeviceError, DeviceTimeout, InspectionError, Reason
 
 BACKOFF_S = (0.2, 0.5, 1, 2, 5)  # between attempts to open a lost camera
 
 
 class StationCamera:
     """One camera of the station through all its losses. `unmet` is why it can't expose now, None when it can."""
+
+    wired = False
 
     def __init__(self, settings: CameraSettings, base: Path) -> None:
         self.settings, self.name = settings, settings.name
@@ -24,7 +28,12 @@ class StationCamera:
         self.starts = 0  # each may have made new SDK threads
         self._next_try = 0.0
 
-    def use(self, extra: Mapping[str, float | str]) -> None:
+    @property
+    def why_not(self) -> Reason | None:
+        """Why no part can be exposed now; None: it can."""
+        return None if self.unmet is None else Reason("camera_not_ready", str(self.unmet))
+
+    def use(self, extra: Mapping[str, float | str], line: Line) -> None:
         """Settings of the active recipe on top of the station's; applied at once if the camera is open."""
         wanted = {**self.settings.settings, **extra}
         if wanted != self.wanted:
@@ -69,7 +78,10 @@ class StationCamera:
             self.lost(err)
             raise
 
-    def frame(self, part: int, timeout_s: float) -> Lease:
+    def pump(self) -> None:
+        """Take in frames that come unasked: none does."""
+
+    def frame(self, request: Inspect, timeout_s: float) -> Lease:
         """The frame of this very part; after any doubt the camera is stopped and started, so no old frame can follow.
 
         Raises DeviceError: no frame, incomplete, or of another trigger.
@@ -83,10 +95,14 @@ class StationCamera:
             self.lost(err)
             raise
         frame = lease.frame
-        if frame.trigger != part or frame.status != "ok":
+        if frame.trigger != request.part or frame.status != "ok":
             lease.release()
             self._restart()
-            why = "incomplete frame" if frame.status != "ok" else f"frame of trigger {frame.trigger} for part {part}"
+            why = (
+                "incomplete frame"
+                if frame.status != "ok"
+                else f"frame of trigger {frame.trigger} for part {request.part}"
+            )
             raise DeviceTimeout(self.name, why, "check cable, bandwidth and trigger wiring")
         return lease
 

@@ -1,17 +1,20 @@
-"""Which frame of a wired camera belongs to which trigger: in order *and* by place, or not at all. Pure: no clock, no device.
+"""Which frame of a wired camera belongs to which trigger: in order *and* by place, or not at all. Pure, no device.
 
 part        1       2       3            half: half the least part spacing
 trigger   |[e s]  |[e s]  |[e s]         happened between the poll before (e) and the poll that saw it (s)
 frame        ▓       ▓       ▓           at trigger + offset; index 7, 8, 9: base = index − trigger number
 window    <---->  <---->  <---->         e − half … s + half around the expected place
 
-Joined is only the frame whose index says "this trigger" and whose place says so too. Where the two disagree (a trigger or
-a frame lost, doubled, late, in another order) nothing can be told of any part in the section: all are NOT_INSPECTED until
-it was empty once. The first trigger and the first frame after that must fit one another; they give the new base. A camera
-that delivers each picture one part late never fits, however steady it is.
+Joined is only the frame whose index says "this trigger" and whose place says so too. Where the two disagree (a trigger
+or a frame lost, doubled, late, in another order) nothing can be told of any part in the section: all are NOT_INSPECTED
+until it was empty once. The first trigger and the first frame after that must fit one another; they give the new base.
+By encoder this holds under any number of faults. By time it takes a camera that numbers and dates its exposures, and a
+PLC that publishes its triggers within half a spacing: one that is late by a whole spacing, with its own exposure
+missing, looks like the next part (docs/decisions/0005).
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
@@ -73,8 +76,11 @@ AMBIGUOUS = Reason(
 class Join(Generic[T]):
     """Frames and triggers of one wired camera. `now` and `quiet` are nanoseconds of the one clock."""
 
-    def __init__(self, place: Place, quiet: int, now: int, *, counted: bool) -> None:
+    def __init__(
+        self, place: Place, quiet: int, now: int, *, counted: bool, dropped: Callable[[T], None] = lambda _: None
+    ) -> None:
         self.place = place
+        self.dropped = dropped  # takes back each frame that joins nothing
         self.counted = counted  # the device numbers its exposures, also those that it loses
         self.quiet = quiet  # so long without frame or trigger: the section is empty
         self.state = State.UNSURE
@@ -94,6 +100,7 @@ class Join(Generic[T]):
         self.idle(now)
         self._last = now
         if self.state is State.UNSURE:
+            self.dropped(frame)
             return
         self._waiting.append(Seen(index, at, frame))
         if len(self._waiting) > MOST_WAITING:
@@ -114,7 +121,7 @@ class Join(Generic[T]):
             return self._first(asked)
         expected = asked.number + self.base
         while self.counted and self._waiting and self._waiting[0].index < expected:
-            self._waiting.popleft()  # of triggers that nobody asked for
+            self.dropped(self._waiting.popleft().frame)  # of triggers that nobody asked for
         if not self._waiting:
             return WAIT
         ahead = self._waiting[0]
@@ -162,5 +169,6 @@ class Join(Generic[T]):
     def _lose(self) -> Reason:
         self.ambiguities += self.state is not State.UNSURE
         self.state = State.UNSURE
-        self._waiting.clear()
+        while self._waiting:
+            self.dropped(self._waiting.popleft().frame)
         return AMBIGUOUS

@@ -11,6 +11,7 @@ from edge.channel import Channel, ChannelClosed, connect
 from edge.engine.cameras import StationCamera
 from edge.engine.inspect import Answer, Look, inspect_part
 from edge.engine.recipes import ReadyRecipe, load_recipes
+from edge.engine.wired import WiredCamera
 from edge.messages import EngineState, FrameReady, FrameRing, Hello, Inspect, Inspected, Ping, Release, Why
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.realtime import lift_helpers, raise_priority
@@ -21,6 +22,7 @@ from vocabulary import Clock, InspectionError, MonotonicClock
 SLOTS = 16  # pictures the recorder may be behind: 0.8 s at 20 parts/s; a commit's worst fsync was 250 ms
 SLOT_BYTES = 6 << 20  # 5 megapixels grey, 2 in colour; a larger picture is judged but not kept (counted)
 IDLE_PROOF_NS = 2_000_000_000  # design §2: golden vector and camera probe every 2 s of idleness, also keeps caches warm
+PUMP_S = 0.02  # frames that come unasked are taken in at least so often; a driver buffers five
 HELPERS_BELOW = 10  # priority steps from the engine down to its cameras' threads
 MAX_MAP_BYTES = 128 << 10  # a score map larger than this stays at home: it must fit one message
 
@@ -32,8 +34,11 @@ class Engine:
         self.station, base = state.station()
         self.state, self.clock, self.epoch = state, clock, new_epoch()
         self.log: structlog.typing.FilteringBoundLogger = start_log(state, "engine", self.station.name, self.epoch)
-        self.cameras = {one.name: StationCamera(one, base) for one in self.station.cameras}
-        self.recipes = load_recipes(base, list(self.cameras), state.trust)
+        self.cameras = {
+            one.name: StationCamera(one, base) if one.trigger_source == "software" else WiredCamera(one, base, clock)
+            for one in self.station.cameras
+        }
+        self.recipes = load_recipes(base, self.station.cameras, state.trust)
         self.active = self._named(self.station.recipe)
         self.ring = RingWriter(SLOTS, SLOT_BYTES)
         self.gate: Channel | None = None
@@ -49,7 +54,10 @@ class Engine:
         self._connect()
         self._lift_camera_threads()
         peers = [peer for peer in (self.gate, self.recorder) if peer is not None]
-        readable, _, _ = select.select(peers, [], [], wait_s)
+        wired = any(camera.wired for camera in self.cameras.values())
+        readable, _, _ = select.select(peers, [], [], min(wait_s, PUMP_S) if wired else wait_s)
+        for camera in self.cameras.values():
+            camera.pump()
         if self.recorder in readable:
             self._hear_recorder()
         if self.gate in readable:
@@ -60,7 +68,7 @@ class Engine:
     def open_cameras(self) -> None:
         """Give each camera its recipe's settings and (re)open those that are lost."""
         for name, camera in self.cameras.items():
-            camera.use(self.active.loaded.recipe.cameras.get(name, {}))
+            camera.use(self.active.loaded.recipe.cameras.get(name, {}), self.active.loaded.recipe.line)
             camera.try_open()
 
     def prove(self) -> None:
@@ -126,7 +134,8 @@ class Engine:
             lift_helpers(self.station.real_time.engine_priority - HELPERS_BELOW)
 
     def _unmet(self) -> list[Why]:
-        unmet = [Why("camera_not_ready", str(camera.unmet)) for camera in self.cameras.values() if camera.unmet]
+        reasons = [reason for camera in self.cameras.values() if (reason := camera.why_not) is not None]
+        unmet = [Why(reason.code, reason.text) for reason in reasons]
         if self.model_fault is not None:
             unmet.append(Why("model_failed", str(self.model_fault)))
         return unmet

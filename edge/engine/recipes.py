@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.recipe import LoadedRecipe, Tool, read_recipes
+from edge.settings import CameraSettings
 from models.package import read_package
 from models.picture_health import HealthLimits
 from models.runner import Runner
@@ -41,7 +42,7 @@ class ReadyRecipe:
         return list(dict.fromkeys(tool.tool.camera for tool in self.tools))
 
 
-def load_recipes(base: Path, cameras: list[str], trust: Path) -> dict[str, ReadyRecipe]:
+def load_recipes(base: Path, cameras: list[CameraSettings], trust: Path) -> dict[str, ReadyRecipe]:
     """Read every recipe and package beside the station file, replay golden vectors. Raises Settings-, ModelError."""
     runners: dict[Path, Runner] = {}
     ready = {}

@@ -16,7 +16,7 @@ import structlog
 from edge.gate.part import Judged, Part, judge, row, utc
 from edge.gate.peers import EngineLink, Peers
 from edge.gate.records import BEHIND, TOO_MANY, Records
-from edge.messages import GateState, Hello, Inspect, Inspected, Why
+from edge.messages import GateState, Hello, Inspected, Why
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.realtime import raise_priority
 from edge.settings import StateFolder
@@ -184,11 +184,8 @@ class Gate:
             if unmet := self.engine.unmet():
                 self._finish(part, Verdict.NOT_INSPECTED, unmet, None)
                 continue
-            number = part.trigger.recipe if self.station.plc.recipe_master == "plc" else None
             part.asked_ns = part.laps_ns["asked"] = self.clock.now_ns()
-            request = Inspect(
-                self.epoch, part.number, number, part.trigger.seen_ns, part.expose_by_ns, part.deadline_ns
-            )
+            request = part.request(self.epoch, recipe=self.station.plc.recipe_master == "plc")
             if self.engine.ask(request):
                 self.asked = part
             else:

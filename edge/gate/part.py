@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from edge.messages import Inspected, Why
+from edge.messages import Inspect, Inspected, Why
 from plc_io.handshake import Trigger
 from vocabulary import Mode, Verdict
 
@@ -23,6 +23,23 @@ class Part:
     deadline_ns: int
     asked_ns: int | None = None
     laps_ns: dict[str, int] = field(default_factory=dict)
+
+    def request(self, gate_epoch: int, *, recipe: bool) -> Inspect:
+        """For the engine; `recipe`: the PLC is master of it."""
+        its = self.trigger
+        earliest_ns = its.earliest_ns if its.earliest_ns is not None else its.seen_ns
+        return Inspect(
+            gate_epoch,
+            self.number,
+            its.recipe if recipe else None,
+            its.plc_epoch,
+            its.number,
+            its.encoder,
+            earliest_ns,
+            its.seen_ns,
+            self.expose_by_ns,
+            self.deadline_ns,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Piece:
     routed: str | None = None  # passed, rejected, recheck, hold
     why: str = ""
     confirmed: bool = False
+    ghost: bool = False  # registered by a bouncing sensor: no part is there
 
 
 class Account:

@@ -8,11 +8,12 @@ from plc_io.simulate.account import Account, Piece, Planned, utc
 from plc_io.simulate.faults import Fault
 from plc_io.simulate.registers import FAIL, GREY, NAMES, NONE_SEEN, PASS, Registers, Taken
 from plc_io.simulate.stage import Stage
+from plc_io.simulate.wire import Wire
 
 COUNTS_PER_S = 1000  # encoder counts per second of belt motion
 CTRL_ENABLE, CTRL_RUNNING, CTRL_AUTO, CTRL_OBSERVE = 1, 2, 16, 32
 WATCHDOG_S = 0.5
-REJECTED, PASSED, LANE, HOLD = 1, 2, 3, 5
+REJECTED, PASSED, LANE, UNKNOWN, HOLD = 1, 2, 3, 4, 5
 READY_BIT, MODE_SHIFT, OBSERVE_MODE = 1, 8, 2
 
 
@@ -30,11 +31,12 @@ class Belt:
     """Time in seconds: `now` is the machine's clock, `position` is belt motion and stands still when the belt does."""
 
     def __init__(
-        self, registers: Registers, account: Account, plan: list[Planned], stage: Stage | None, *, parts: int | None,
+        self, registers: Registers, account: Account, plan: list[Planned], stage: Stage | None, wire: Wire | None, *,
+        parts: int | None,
         takt_s: float, jitter: float, travel_s: float, deadline_s: float, faults: list[Fault], seed: int,
         observe_key: bool,
     ) -> None:  # fmt: skip
-        self.registers, self.account, self.plan, self.stage = registers, account, plan, stage
+        self.registers, self.account, self.plan, self.stage, self.wire = registers, account, plan, stage, wire
         self.parts, self.takt_s, self.jitter, self.travel_s = parts, takt_s, jitter, travel_s
         self.deadline_s, self.faults, self.observe_key = deadline_s, faults, observe_key
         self.chance = random.Random(seed)  # noqa: S311  a schedule, not a secret
@@ -45,9 +47,14 @@ class Belt:
         self.number = self.seq = self.confirm_seq = 0
         self.next_at, self.stage_at = 0.0, 0.0
         self.staged_for: int | None = None
-        self.counts = {"refused": 0, "late": 0, "duplicates": 0, "watchdog": 0}
+        self.edges = account.parts  # of the part sensor
+        self.unpublished: deque[tuple[float, int, int, bool]] = deque()  # due, edge, encoder, ghost
+        self.unregistered: deque[float] = deque()  # gate positions of parts that the PLC does not know
+        self.counts = {"refused": 0, "late": 0, "duplicates": 0, "watchdog": 0, "unknown": 0}
         self.rejects = sum(piece.routed == "rejected" for piece in account.pieces)
         self.timeouts = sum(piece.overdue for piece in account.pieces)
+        self.lateness_ms = 0.0
+        self._paused: set[int] = set()
         self._beat, self._beat_at, self._lost = -1, 0.0, False
         self._swap = {fault.part for fault in faults if fault.kind == "swap"}
         self._refresh()
@@ -55,8 +62,11 @@ class Belt:
     @property
     def done(self) -> bool:
         """Every part that was to come has left."""
-        enough = self.parts is not None and self.account.parts >= self.parts
-        return (enough or not self.feeding) and not self.flying
+        return (self._enough or not self.feeding) and not (self.flying or self.unpublished or self.unregistered)
+
+    @property
+    def _enough(self) -> bool:
+        return self.parts is not None and self.edges >= self.parts
 
     @property
     def vision_ready(self) -> bool:
@@ -73,43 +83,68 @@ class Belt:
             self._judge(taken, now)
         self._expire(now)
         self._gate()
-        if self.running and self.feeding and (self.parts is None or self.account.parts < self.parts):
+        if self.running and self.feeding and not self._enough:
             self._feed(now)
+        while self.unpublished and self.position >= self.unpublished[0][0]:
+            self._trigger(*self.unpublished.popleft()[1:], now)
         self._outputs(now)
 
     # ── camera ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _feed(self, now: float) -> None:
-        coming = self.account.parts + 1
+        coming = self.edges + 1
         if self.staged_for != coming and self.position >= self.stage_at:
             if self.stage is not None and self.plan:
                 self.stage.show(self._shown(coming).png)
             self.staged_for = coming
         if self.position >= self.next_at and self.staged_for == coming and (self.stage is None or self.stage.shown):
-            self._trigger(coming, now)
+            self._edge(coming, now)
 
     def _shown(self, part: int) -> Planned:
         """The picture before the camera: the part's own, or its neighbour's under the fault `swap`."""
         other = part + 1 if part in self._swap else part - 1 if part - 1 in self._swap else part
         return self.plan[(other - 1) % len(self.plan)]
 
-    def _trigger(self, part: int, now: float) -> None:
-        late_ms = (self.position - self.next_at) * 1e3
+    def _edge(self, edge: int, now: float) -> None:
+        """A part is at the sensor: the wire fires, and the PLC's program will tell vision."""
+        faults = {fault.kind: fault.value for fault in self.faults if fault.part == edge}
+        if (pause_s := faults.get("gap")) is not None and edge not in self._paused:
+            self._paused.add(edge)
+            self.next_at = self.position + pause_s
+            return
+        self.edges = edge
+        self.lateness_ms = (self.position - self.next_at) * 1e3
         gap = self.takt_s * (1 + self.chance.uniform(-self.jitter, self.jitter))
         least = self.takt_s * (1 - self.jitter)  # a late trigger never brings the next part nearer than the belt can
         self.next_at = max(self.next_at + gap, self.position + least)
         self.stage_at = self.position + (self.next_at - self.position) / 2
-        for fault in [fault for fault in self.faults if fault.part == part]:
+        if self.wire is not None and "exposure_missing" not in faults:
+            late_ms = faults.get("exposure_late", 0.0) * 1e3
+            for _ in range(2 if "exposure_doubled" in faults else 1):
+                self.wire.fire(self._encoder(), now, deliver="exposure_lost" not in faults, late_ms=late_ms)
+        for fault in [fault for fault in self.faults if fault.part == edge]:
             self._fail(fault, now)
+        if "trigger_missing" in faults:
+            self.unregistered.append(self.position + self.travel_s)
+            return
+        due = self.position + faults.get("trigger_late", 0.0)
+        self.unpublished.append((due, edge, self._encoder(), False))
+        if "trigger_doubled" in faults:
+            self.unpublished.append((due, edge, self._encoder(), True))
+
+    def _trigger(self, edge: int, encoder: int, ghost: bool, now: float) -> None:
+        """Register the part and publish its trigger. The encoder is latched by the sensor."""
         self.number, self.seq = self.number + 1, self.seq + 1 if self.seq < 0xFFFF else 1
-        truth = self.plan[(part - 1) % len(self.plan)] if self.plan else None
+        truth = self.plan[(edge - 1) % len(self.plan)] if self.plan and not ghost else None
+        part = self.account.parts + 1
         piece = Piece(
             part, self.registers.epoch, self.number, self.seq, truth.path if truth else None,
-            truth.sha256 if truth else None, truth.label if truth else None, utc(), round(late_ms, 3),
+            truth.sha256 if truth else None, truth.label if truth else None, utc(), round(self.lateness_ms, 3),
+            ghost=ghost,
         )  # fmt: skip
         self.account.triggered(piece)
         self.flying.append(OnBelt(piece, now, self.position + self.travel_s))
         self.registers.set("PARTS", self.account.parts)
-        self.registers.write_trigger(self.seq, part, self._encoder(), 0)
+        self.registers.write_trigger(self.seq, part, encoder, 0)
 
     def _fail(self, fault: Fault, now: float) -> None:
         match fault.kind:
@@ -162,6 +197,10 @@ class Belt:
 
     # ── rejecter ─────────────────────────────────────────────────────────────────────────────────────────────────
     def _gate(self) -> None:
+        while self.unregistered and self.position >= self.unregistered[0]:
+            self.unregistered.popleft()
+            self.counts["unknown"] += 1
+            self._confirm(0, UNKNOWN)  # a part that nobody announced: rejected
         while self.flying and self.position >= self.flying[0].gate_at:
             one = self.flying.popleft()
             if one.cleared:
@@ -173,10 +212,13 @@ class Belt:
 
     def _leave(self, one: OnBelt, routed: str, why: str, what: int) -> None:
         one.piece.confirmed = True  # the sensor behind the gate saw it where it belongs
-        self.confirm_seq = self.confirm_seq % 0xFFFF + 1
-        self.registers.write_confirmation(self.confirm_seq, one.piece.part, what, self._encoder())
+        self._confirm(one.piece.part, what)
         self.rejects += routed == "rejected"
         self.account.left(one.piece, routed, why)
+
+    def _confirm(self, part: int, what: int) -> None:
+        self.confirm_seq = self.confirm_seq % 0xFFFF + 1
+        self.registers.write_confirmation(self.confirm_seq, part, what, self._encoder())
 
     # ── outputs ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _watch(self, now: float) -> None:

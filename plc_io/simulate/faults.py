@@ -10,9 +10,17 @@ KINDS = {
     "restart": "the PLC is switched off and on: new epoch, belt purged",
     "skip": "the trigger sequence jumps by VALUE",
     "silent": "the PLC answers nothing for VALUE seconds",
+    "gap": "no part comes for VALUE seconds before this one",
+    "trigger_missing": "the PLC misses the sensor: the part runs on unregistered",
+    "trigger_doubled": "the sensor bounces: the PLC registers a second part where none is",
+    "trigger_late": "the PLC publishes the trigger VALUE seconds after the sensor",
+    "exposure_missing": "the wire does not fire the camera",
+    "exposure_doubled": "the wire fires the camera twice",
+    "exposure_lost": "the camera counts the exposure and loses its picture",
+    "exposure_late": "the picture arrives VALUE seconds later",
     "stall": "one scan takes VALUE seconds: no logic, no answers, while the belt moves on",
 }
-DEFAULT = {"stop": 1.0, "skip": 1.0, "silent": 1.0, "stall": 0.2}
+DEFAULT = {"stop": 1.0, "skip": 1.0, "silent": 1.0, "stall": 0.2, "gap": 3.0, "trigger_late": 0.1, "exposure_late": 0.1}
 
 
 @dataclass(frozen=True, slots=True)

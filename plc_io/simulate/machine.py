@@ -20,6 +20,7 @@ from plc_io.simulate.belt import Belt
 from plc_io.simulate.faults import parse
 from plc_io.simulate.registers import MEMORY, NAMES, Registers
 from plc_io.simulate.stage import Stage
+from plc_io.simulate.wire import Wire
 from vocabulary import DeviceTimeout, SettingsError
 
 PRIORITY, CORE = 70, 0  # above the station's gate: a machine does not wait for the computer beside it
@@ -27,7 +28,8 @@ LINGER_S = 0.3  # vision reads the last confirmations
 
 
 def simulate(
-    uri: str, *, plan: Path | None, parts: int | None, takt_s: float, jitter: float, stage: Path | None, account: Path,
+    uri: str, *, plan: Path | None, parts: int | None, takt_s: float, jitter: float, stage: Path | None,
+    wire: Path | None, account: Path,
     travel_s: float, deadline_ms: int, scan_ms: float, wait_ready_s: float | None, faults: list[str], seed: int,
     endpoints: Path | None, observe_key: bool,
 ) -> dict[str, Any]:  # fmt: skip
@@ -40,8 +42,9 @@ def simulate(
         raise SettingsError("--stage", "say with --plan which pictures come")
     registers, books, script = Registers(), Account(account), [parse(fault) for fault in faults]
     platform = Stage(stage) if stage is not None else None
+    edges = Wire(wire) if wire is not None else None
     belt = Belt(
-        registers, books, truth, platform, parts=parts, takt_s=takt_s, jitter=jitter, travel_s=travel_s,
+        registers, books, truth, platform, edges, parts=parts, takt_s=takt_s, jitter=jitter, travel_s=travel_s,
         deadline_s=deadline_ms / 1e3, faults=script, seed=seed, observe_key=observe_key,
     )  # fmt: skip
     machine = Machine(belt, registers, listen(uri), scan_ms / 1e3, wait_ready_s)
@@ -54,6 +57,8 @@ def simulate(
         books.close()
         if platform is not None:
             platform.close()
+        if edges is not None:
+            edges.close()
     return summary(machine, books)
 
 
@@ -151,6 +156,7 @@ class Machine:
         self.belt.feeding = False
         if not self.belt.running:
             self.belt.flying.clear()
+            self.belt.unpublished.clear()
 
     def _raise_priority(self) -> None:
         try:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.recipe import read_recipes
-from edge.settings import read_station
+from edge.settings import CameraSettings, read_station
 from vocabulary import SettingsError
 
 STATION = """
@@ -31,6 +31,9 @@ package = "a.jdk"
 """
 
 
+CAMERAS = [CameraSettings(name="top", uri="sim:")]
+
+
 def station(folder: Path, text: str = STATION) -> Path:
     path = folder / "station.toml"
     path.write_text(text)
@@ -45,7 +48,7 @@ def recipe(folder: Path, text: str = RECIPE, name: str = "cell") -> None:
 def test_a_good_station_and_recipe_are_read(tmp_path: Path) -> None:
     assert read_station(station(tmp_path)).plc.poll_ms == 2
     recipe(tmp_path)
-    assert read_recipes(tmp_path, ["top"])["cell"].recipe.line.deadline_ms == 180
+    assert read_recipes(tmp_path, CAMERAS)["cell"].recipe.line.deadline_ms == 180
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_a_wrong_station_names_the_field(tmp_path: Path, old: str, new: str, nam
 def test_a_wrong_recipe_names_the_field(tmp_path: Path, old: str, new: str, named: str) -> None:
     recipe(tmp_path, RECIPE.replace(old, new))
     with pytest.raises(SettingsError) as caught:
-        read_recipes(tmp_path, ["top"])
+        read_recipes(tmp_path, CAMERAS)
     assert named in str(caught.value)
     assert "recipe.toml" in str(caught.value)
 
@@ -91,11 +94,20 @@ def test_two_recipes_cannot_share_a_number_of_the_plc(tmp_path: Path) -> None:
     recipe(tmp_path)
     recipe(tmp_path, RECIPE.replace('"cell"', '"wafer"'), "wafer")
     with pytest.raises(SettingsError, match="share number 1"):
-        read_recipes(tmp_path, ["top"])
+        read_recipes(tmp_path, CAMERAS)
 
 
 def test_a_folder_without_recipes_and_a_missing_station_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"recipes/<name>/recipe\.toml"):
-        read_recipes(tmp_path, ["top"])
+        read_recipes(tmp_path, CAMERAS)
     with pytest.raises(SettingsError, match="existing, readable file"):
         read_station(tmp_path / "none.toml")
+
+
+def test_a_camera_on_the_encoder_needs_the_spacing_in_counts(tmp_path: Path) -> None:
+    recipe(tmp_path)
+    cameras = [CameraSettings(name="top", uri="sim:", trigger_source="encoder")]
+    with pytest.raises(SettingsError, match=r"least_spacing_counts: missing: camera 'top'"):
+        read_recipes(tmp_path, cameras)
+    recipe(tmp_path, RECIPE.replace("exposure_window_ms", "least_spacing_counts = 400\nexposure_window_ms"))
+    assert read_recipes(tmp_path, cameras)["cell"].recipe.line.least_spacing_counts == 400

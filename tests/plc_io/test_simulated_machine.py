@@ -265,8 +265,8 @@ def test_a_part_stays_before_the_camera_for_half_the_least_spacing_after_its_tri
     with tempfile.TemporaryDirectory() as folder:
         account = Account(Path(folder) / "account")
         belt = Belt(
-            Registers(), account, plan, cast("Stage", stage), parts=30, takt_s=takt_s, jitter=jitter, travel_s=0.3,
-            deadline_s=0.08, faults=[], seed=1, observe_key=False,
+            Registers(), account, plan, cast("Stage", stage), None, parts=30, takt_s=takt_s, jitter=jitter,
+            travel_s=0.3, deadline_s=0.08, faults=[], seed=1, observe_key=False,
         )  # fmt: skip
         belt.running = True
         triggered, at = 0, 0.0
