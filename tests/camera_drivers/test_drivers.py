@@ -15,15 +15,15 @@ from vocabulary import DeviceError, DeviceLost, SettingsError
 
 @pytest.mark.parametrize("scheme", DRIVERS)
 def test_each_scheme_makes_its_driver(scheme: str) -> None:
-    made = camera({"folder": "folder:x"}.get(scheme, f"{scheme}:"), "top")
+    made = camera({"folder": "folder:x", "simwire": "simwire:x?stage=y"}.get(scheme, f"{scheme}:"), "top")
     assert made.info.driver == scheme
     assert made.name == "top"
 
 
 def test_an_unknown_scheme_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match="folder, sim, basler"):
+    with pytest.raises(SettingsError, match="folder, sim, simwire, basler"):
         camera("gige:42", "top")
-    with pytest.raises(SettingsError, match="folder, sim, basler"):
+    with pytest.raises(SettingsError, match="folder, sim, simwire, basler"):
         discover("gige")
 
 
