@@ -5,6 +5,7 @@ edge), `ns` (CLOCK_MONOTONIC of the edge, as a camera under PTP has it), and to 
 counted and lost) and `late_ms` (how much later the picture arrives). `numbers=0`: it does not number its exposures.
 """
 
+import contextlib
 import queue
 import select
 import socket
@@ -50,7 +51,7 @@ class WiredCamera:
         self._sock: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self._armed = False
-        self._exposures = 0  # of this session
+        self._exposures = self._fetched = 0  # numbers of this session: made, and handed on last
         self._frames: queue.Queue[tuple[int, int, int, Image | DeviceError]] = queue.Queue(BUFFERS)
 
     @property
@@ -88,14 +89,17 @@ class WiredCamera:
         self._alive()
         self.stop()
         self.book.start()
-        self._exposures, self._armed = 0, True
+        self._exposures = self._fetched = 0
+        self._armed = True
 
     def stop(self) -> None:
         """Disarm; what was exposed and not fetched is lost."""
         self._armed = False
         while not self._frames.empty():
             self._frames.get_nowait()
-            self.book.lose()
+        self.book.triggers += self._exposures - self._fetched
+        self.book.lose(self._exposures - self._fetched)
+        self._fetched = self._exposures
 
     def trigger(self, number: int) -> None:
         """Raises Unsupported: the wire triggers."""
@@ -108,6 +112,7 @@ class WiredCamera:
             number, exposed_ns, encoder, image = self._frames.get(timeout=max(timeout_s, 1e-6))
         except queue.Empty as err:
             raise DeviceTimeout(self.name, f"no frame within {timeout_s * 1e3:.0f} ms") from err
+        self._arrived(number)
         if isinstance(image, DeviceError):
             self.book.lose()
             raise image
@@ -156,6 +161,15 @@ class WiredCamera:
         if self._sock is None:
             raise DeviceLost(self.name, "is not open", "open it first")
 
+    def _arrived(self, number: int) -> None:
+        """Count this exposure, and those passed over as lost; one that comes out of order was thought lost before."""
+        if number <= self._fetched:
+            self.book.lost -= 1
+            return
+        self.book.triggers += number - self._fetched
+        self.book.lose(number - self._fetched - 1)
+        self._fetched = number
+
     def _watch(self, sock: socket.socket) -> None:
         """On its own thread, as an SDK's: waits for edges until the socket is closed."""
         due: list[tuple[float, int, int, int, Image | DeviceError]] = []
@@ -177,9 +191,7 @@ class WiredCamera:
         if not self._armed:
             return None
         self._exposures += 1
-        self.book.triggers += 1
         if not edge.deliver:
-            self.book.lose()
             return None
         try:
             picture: Image | DeviceError = read(self._first(), self.name)
@@ -194,11 +206,9 @@ class WiredCamera:
             raise DeviceTimeout(self.name, f"{self.stage}: no pictures", "name the machine's stage") from err
 
     def _deliver(self, frame: tuple[int, int, int, Image | DeviceError]) -> None:
-        try:
+        with contextlib.suppress(queue.Full):  # its number is missed later
             if self._armed:
                 self._frames.put_nowait(frame)
-        except queue.Full:
-            self.book.lose()
 
 
 def discover() -> list[CameraInfo]:

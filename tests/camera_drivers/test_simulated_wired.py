@@ -73,6 +73,19 @@ def test_a_lost_exposure_is_counted_and_leaves_its_number_out(bench: Bench) -> N
     assert accounted(bench.camera)
 
 
+def test_a_picture_that_comes_late_keeps_its_number_and_is_counted_once(bench: Bench) -> None:
+    bench.arm()
+    bench.fire(1, late_ms=300)
+    bench.fire(2)
+    numbers = []
+    for _ in range(2):
+        with bench.camera.next_frame(SOON_S) as frame:
+            numbers.append((frame.device_frame_id, frame.encoder))
+    assert numbers == [(2, 2), (1, 1)]
+    health = bench.camera.health()
+    assert (health.triggers, health.delivered, health.lost) == (2, 2, 0)
+
+
 def test_garbage_on_the_wire_is_no_edge(bench: Bench) -> None:
     bench.arm()
     for garbage in (b"", b"\xff\xfe", b"[1, 2]", b"{}", b'{"ns": "soon", "encoder": 1}', b'{"ns": 1}'):
