@@ -220,6 +220,9 @@ def plc_simulate(
     seed: int = 1,
     endpoints: Path | None = None,
     observe_key: bool = False,
+    reset_after_s: Annotated[
+        float | None, typer.Option(help="The operator presses reset so long after a stop.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """The machine: PLC, belt, rejecter, and its own account of every part."""
@@ -230,6 +233,7 @@ def plc_simulate(
             uri, plan=plan, parts=parts, takt_s=takt_s, jitter=jitter, stage=stage, wire=wire, account=account,
             travel_s=travel_s, deadline_ms=deadline_ms, scan_ms=scan_ms, wait_ready_s=wait_ready_s,
             faults=fault or [], seed=seed, endpoints=endpoints, observe_key=observe_key,
+            reset_after_s=reset_after_s,
         ),
         json,
     )  # fmt: skip

@@ -22,6 +22,15 @@ class Why(msgspec.Struct, frozen=True, array_like=True):
     text: str
 
 
+class ReactionRule(msgspec.Struct, frozen=True, array_like=True):
+    """`count` of the last `within` parts: then `do`. A recipe's words, see edge/recipe.py."""
+
+    on: str  # a verdict, or escape_seen, unknown_part, reject_after_ok, unconfirmed, counter_mismatch
+    count: int
+    within: int
+    do: str  # alarm, hold (READY off), stop (READY off, and the PLC is asked to stop)
+
+
 class Hello(Message, frozen=True):
     """First word of whoever connects."""
 
@@ -114,6 +123,7 @@ class EngineState(Message, frozen=True):
     deadline_ms: float
     exposure_window_ms: float
     degraded: list[str]  # real-time rights that are missing
+    reactions: list[ReactionRule]  # of the active recipe
 
 
 # ── gate, engine → recorder ──────────────────────────────────────────────────────────────────────────────────────────

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from edge.messages import ReactionRule
 from edge.settings import NAME, CameraSettings
 from edge.toml_files import Strict, read
 from vocabulary import SettingsError
@@ -49,6 +50,30 @@ class HealthOverride(Strict):
     sharpness_min: float | None = None
 
 
+class Reaction(Strict):
+    """When to warn, hold or stop: `count` of the last `within` parts; without `within`, `count` in a row."""
+
+    on: Literal["NG", "RECHECK", "NOT_INSPECTED", "unconfirmed", "reject_after_ok", "counter_mismatch"]
+    count: int = Field(default=1, ge=1, le=10_000)
+    within: int | None = Field(default=None, ge=1, le=10_000)
+    do: Literal["alarm", "hold", "stop"]
+
+    @model_validator(mode="after")
+    def possible(self) -> "Reaction":
+        """A rule that can never be met is a mistake."""
+        if self.within is not None and self.within < self.count:
+            raise ValueError(f"count {self.count} of the last {self.within} parts can never be")
+        return self
+
+    @property
+    def rule(self) -> ReactionRule:
+        """For the gate."""
+        return ReactionRule(self.on, self.count, self.within or self.count, self.do)
+
+
+NOT_INSPECTED_IN_A_ROW = (Reaction(on="NOT_INSPECTED", count=10, do="alarm"),)  # where a recipe says nothing
+
+
 class Recipe(Strict):
     """`recipes/<name>/recipe.toml`."""
 
@@ -61,6 +86,7 @@ class Recipe(Strict):
     )  # camera name → settings on top of the station's
     tools: list[Tool] = Field(min_length=1)
     picture_health: HealthOverride = HealthOverride()
+    reactions: list[Reaction] = Field(default_factory=lambda: list(NOT_INSPECTED_IN_A_ROW))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class PlcView:
     enable: bool = False
     running: bool = False
     purge: bool = False
+    fault_reset: bool = False
     allow_auto: bool = False
     observe_key: bool = False
     bypass_key: bool = False
@@ -219,7 +220,7 @@ class PlcSession:
         if of("PLC_HB") != self._beat:
             self._beat, self._beat_ns = of("PLC_HB"), now
         control = of("CTRL")
-        bits = {name: bool(control >> bit & 1) for name, bit in CTRL.items() if name != "fault_reset"}
+        bits = {name: bool(control >> bit & 1) for name, bit in CTRL.items()}
         self.plc = PlcView(
             plc_epoch=of("PLC_EPOCH"),
             alive=now - self._beat_ns < HEARTBEAT_LOST_MS * 1_000_000,

@@ -115,6 +115,7 @@ class Engine:
                 its.line.deadline_ms,
                 its.line.exposure_window_ms,
                 self.degraded,
+                [reaction.rule for reaction in its.reactions],
             )
         )
 

@@ -15,6 +15,7 @@ import structlog
 
 from edge.gate.part import Judged, Part, judge, row, utc
 from edge.gate.peers import EngineLink, Peers
+from edge.gate.reactions import Raised, Reactions
 from edge.gate.records import BEHIND, TOO_MANY, Records
 from edge.messages import GateState, Hello, Inspected, Why
 from edge.process import Progress, Stop, new_epoch, start_log
@@ -46,6 +47,8 @@ class Gate:
         self.waiting: deque[Part] = deque()  # triggered, not asked yet
         self.asked: Part | None = None
         self.degraded: list[str] = []
+        self.reactions = Reactions()
+        self._reset_seen = False
         self.counts: dict[str, int] = {verdict.value: 0 for verdict in Verdict} | {"late": 0, "anomalies": 0}
         self.last_part: dict[str, int] = {}
         self.sent_ns: dict[int, int] = {}  # trigger number → when its verdict was written
@@ -102,6 +105,7 @@ class Gate:
         )  # a late poll is not made up for by a burst
         for event in events:
             self._happened(event)
+        self._reset(session.plc.fault_reset)
 
     def _session(self) -> PlcSession | None:
         """The PLC session; begins when the ledger is there, pauses when it can't take any more records."""
@@ -129,15 +133,31 @@ class Gate:
             case Confirmation():
                 plc = {"epoch": event.plc_epoch, "seq": event.seq, "part_id": event.part_id, "encoder": event.encoder}
                 self.records.add("confirmation", None, {"utc": utc(), "what": event.what, "plc": plc})
+                self._react(self.reactions.confirmed(event.part_id, event.what))
             case Consumed():
                 if (sent := self.sent_ns.pop(event.number, None)) is not None:
                     self.last_part["consumed_us"] = (event.seen_ns - sent) // 1000
             case Session():
                 plc = {"epoch": event.plc_epoch, "number": event.number, "parts": event.parts}
                 self._note("plc_session", event.text, plc=plc)  # where accounting stands before the first part's row
+                if not event.resumed:
+                    self.reactions.forget_belt()
             case Anomaly():
                 self.counts["anomalies"] += 1
                 self._note(event.code, event.text)
+                if event.code == "counter_mismatch":
+                    self._react(self.reactions.mismatch(event.text))
+
+    def _react(self, raised: list[Raised]) -> None:
+        for one in raised:
+            self._note("alarm_raised", one.text, on=one.rule.on, do=one.rule.do, remedy=one.remedy)
+
+    def _reset(self, asked: bool) -> None:
+        """The PLC's fault reset, by its rising edge, acknowledges everything that stands."""
+        if asked and not self._reset_seen:
+            for one in self.reactions.reset():
+                self._note("alarm_reset", one.text, on=one.rule.on, do=one.rule.do, by="PLC fault_reset")
+        self._reset_seen = asked
 
     def _note(self, code: str, text: str, **more: Any) -> None:
         self.log.info("event", code=code, text=text)
@@ -168,6 +188,11 @@ class Gate:
             self._finish(part, Verdict.NOT_INSPECTED, unmet, None)
         else:
             self.waiting.append(part)
+
+    def _held(self) -> list[Why]:
+        """A reaction holds the line: READY is off until it is reset; parts that come all the same are judged."""
+        one = self.reactions.hold
+        return [Why("held", f"{one.text}: {one.remedy}; then reset")] if one else []
 
     def _cannot_inspect(self) -> list[Why]:
         """Why no part can be judged now; empty: ask the engine."""
@@ -227,6 +252,10 @@ class Gate:
         judged = judge(self.mode, verdict, reasons)
         self.records.add("part", part.number, row(self.station.name, self.mode, part, judged, answer, self._context()))
         self.counts[judged.verdict] += 1
+        if self.engine.state is not None:
+            self.reactions.use(self.engine.state.reactions)
+        known = part.trigger.part_id if judged.disposition != "HOLD" else None
+        self._react(self.reactions.told(known, judged.judged if known is None else judged.verdict))
         self._tell_plc(part, judged, answer)
 
     def _tell_plc(self, part: Part, judged: Judged, answer: Inspected | None) -> None:
@@ -274,11 +303,11 @@ class Gate:
             unmet.append(Why("plc_lost", str(self.plc_fault)))
         elif self.plc is not None and not self.plc.ready_to_run:
             unmet += [Why("plc_not_ready", reason.text) for reason in self.plc.reasons]
-        return unmet + self._cannot_inspect()
+        return unmet + self._held() + self._cannot_inspect()
 
     def banner(self) -> list[Why]:
         """What every page shows while it is true."""
-        found = []
+        found = [Why("alarm", f"{one.text}: {one.remedy}") for one in self.reactions.raised.values()]
         if self.degraded:
             found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(self.degraded)}"))
         state = self.engine.state
@@ -294,6 +323,8 @@ class Gate:
         status.online = True
         status.ready = not [why for why in self.unmet() if why.code not in ("plc_lost", "plc_not_ready")]
         status.mode = self._permitted()
+        status.stop_request = self.reactions.stop
+        status.fault = bool(self.reactions.raised)
         status.degraded_timing = bool(self.degraded or (state and state.degraded))
         status.recipe_active = state.recipe_number if state else 0
         status.recipe_checksum = state.recipe_checksum if state else 0

@@ -11,10 +11,10 @@ from plc_io.simulate.stage import Stage
 from plc_io.simulate.wire import Wire
 
 COUNTS_PER_S = 1000  # encoder counts per second of belt motion
-CTRL_ENABLE, CTRL_RUNNING, CTRL_AUTO, CTRL_OBSERVE = 1, 2, 16, 32
+CTRL_ENABLE, CTRL_RUNNING, CTRL_RESET, CTRL_AUTO, CTRL_OBSERVE = 1, 2, 8, 16, 32
 WATCHDOG_S = 0.5
 REJECTED, PASSED, LANE, UNKNOWN, HOLD = 1, 2, 3, 4, 5
-READY_BIT, MODE_SHIFT, OBSERVE_MODE = 1, 8, 2
+READY_BIT, STOP_BIT, MODE_SHIFT, OBSERVE_MODE = 1, 6, 8, 2
 
 
 @dataclass(slots=True)
@@ -25,6 +25,7 @@ class OnBelt:
     triggered_s: float  # machine's clock
     gate_at: float  # belt position at which it meets the rejecter
     cleared: bool = False  # only a matching OK in time makes this True
+    seen: bool = True  # by the sensors behind the rejecter
 
 
 class Belt:
@@ -43,6 +44,8 @@ class Belt:
         self.position, self.stopped_until, self.silent_until = 0.0, 0.0, 0.0
         self.stall_s = 0.0  # the next scan comes so much later
         self.running, self.feeding = False, True
+        self.reset_after_s: float | None = None  # so long after vision's stop request the operator presses reset
+        self._halted_at: float | None = None  # vision asked to stop
         self.flying: deque[OnBelt] = deque()
         self.number = self.seq = self.confirm_seq = 0
         self.next_at, self.stage_at = 0.0, 0.0
@@ -53,6 +56,7 @@ class Belt:
         self.counts = {"refused": 0, "late": 0, "duplicates": 0, "watchdog": 0, "unknown": 0}
         self.rejects = sum(piece.routed == "rejected" for piece in account.pieces)
         self.timeouts = sum(piece.overdue for piece in account.pieces)
+        self.unconfirmed = sum(not piece.confirmed for piece in account.pieces)
         self.lateness_ms = 0.0
         self._paused: set[int] = set()
         self._beat, self._beat_at, self._lost = -1, 0.0, False
@@ -75,7 +79,7 @@ class Belt:
 
     def scan(self, now: float, elapsed: float) -> None:
         """One PLC cycle: inputs, logic, outputs."""
-        if self.running and now >= self.stopped_until:
+        if self.running and now >= self.stopped_until and self._halted_at is None:
             self.position += elapsed
         self.registers.greet_vision()
         self._watch(now)
@@ -203,7 +207,13 @@ class Belt:
             self._confirm(0, UNKNOWN)  # a part that nobody announced: rejected
         while self.flying and self.position >= self.flying[0].gate_at:
             one = self.flying.popleft()
-            if one.cleared:
+            faults = {fault.kind for fault in self.faults if fault.part == one.piece.part}
+            one.seen = "unseen" not in faults
+            if "jam" in faults:
+                self._leave(one, "passed", "the rejecter was jammed", PASSED)
+            elif "misfire" in faults:
+                self._leave(one, "rejected", "the rejecter misfired", REJECTED)
+            elif one.cleared:
                 self._leave(one, "passed", "OK", PASSED)
             elif self.observe_key and self.registers.vision("STATUS") >> MODE_SHIFT & 7 == OBSERVE_MODE:
                 self._leave(one, "hold", "released by the PLC's observe key", HOLD)
@@ -211,8 +221,11 @@ class Belt:
                 self._leave(one, "rejected", one.piece.verdict or "no verdict in time", REJECTED)
 
     def _leave(self, one: OnBelt, routed: str, why: str, what: int) -> None:
-        one.piece.confirmed = True  # the sensor behind the gate saw it where it belongs
-        self._confirm(one.piece.part, what)
+        one.piece.confirmed = one.seen
+        if one.seen:
+            self._confirm(one.piece.part, what)
+        else:
+            self.unconfirmed += 1
         self.rejects += routed == "rejected"
         self.account.left(one.piece, routed, why)
 
@@ -228,10 +241,18 @@ class Belt:
         elif not self._lost and now - self._beat_at > WATCHDOG_S:
             self._lost = True
             self.counts["watchdog"] += 1
+        asked_to_stop = bool(self.registers.vision("STATUS") >> STOP_BIT & 1)
+        self._halted_at = (self._halted_at or now) if asked_to_stop else None
 
     def _outputs(self, now: float) -> None:
-        moving = self.running and now >= self.stopped_until
+        moving = self.running and now >= self.stopped_until and self._halted_at is None
         control = CTRL_ENABLE | CTRL_AUTO | (CTRL_RUNNING if moving else 0) | (CTRL_OBSERVE if self.observe_key else 0)
+        if (
+            self._halted_at is not None
+            and self.reset_after_s is not None
+            and now - self._halted_at > self.reset_after_s
+        ):
+            control |= CTRL_RESET
         self.registers.set("CTRL", control)
         self.registers.set("PLC_HB", int(now * 10))
         self._refresh()
@@ -241,6 +262,7 @@ class Belt:
             ("PARTS", self.account.parts),
             ("REJECTS", self.rejects),
             ("TIMEOUTS", self.timeouts),
+            ("UNCONFIRMED", self.unconfirmed),
             ("DEADLINE_MS", int(self.deadline_s * 1e3)),
         ):
             self.registers.set(name, value)

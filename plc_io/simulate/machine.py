@@ -31,7 +31,7 @@ def simulate(
     uri: str, *, plan: Path | None, parts: int | None, takt_s: float, jitter: float, stage: Path | None,
     wire: Path | None, account: Path,
     travel_s: float, deadline_ms: int, scan_ms: float, wait_ready_s: float | None, faults: list[str], seed: int,
-    endpoints: Path | None, observe_key: bool,
+    endpoints: Path | None, observe_key: bool, reset_after_s: float | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run until `parts` have left the belt since the account began, or SIGTERM. Returns the machine's summary.
 
@@ -47,6 +47,7 @@ def simulate(
         registers, books, truth, platform, edges, parts=parts, takt_s=takt_s, jitter=jitter, travel_s=travel_s,
         deadline_s=deadline_ms / 1e3, faults=script, seed=seed, observe_key=observe_key,
     )  # fmt: skip
+    belt.reset_after_s = reset_after_s
     machine = Machine(belt, registers, listen(uri), scan_ms / 1e3, wait_ready_s)
     if platform is not None:
         belt.stage_at = 0.0

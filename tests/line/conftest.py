@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tomlkit
 
-from edge.recorder.verify import part_rows, read_account, reconcile
+from edge.recorder.verify import part_rows, read_account, reconcile, rows
 from edge.settings import StateFolder
 
 JIDOKA = [sys.executable, "-m", "cli"]
@@ -123,7 +123,7 @@ class LineUnderTest:
         wait = self.machine_command[at : at + 2] if wait_for_vision else []
         self.machine = self.popen([*self.machine_command[:at], *wait, *self.machine_command[at + 2 :]])
 
-    def start_station(self, line: Row | None = None, **settings: Any) -> None:
+    def start_station(self, line: Row | None = None, reactions: list[Row] | None = None, **settings: Any) -> None:
         station: dict[str, Any] = {
             "name": "test",
             "mode": "AUTO",
@@ -139,7 +139,7 @@ class LineUnderTest:
             "product": "Brushed plate",
             "line": {"takt_s": 0.15, "deadline_ms": 140, "exposure_window_ms": 70} | (line or {}),
             "tools": [{"camera": "top", "package": str(self.taught / "plate.jdk")}],
-        }
+        } | ({} if reactions is None else {"reactions": reactions})
         (self.folder / "recipes" / "plate").mkdir(parents=True, exist_ok=True)
         (self.folder / "recipes" / "plate" / "recipe.toml").write_text(tomlkit.dumps(recipe))
         (self.folder / "station.toml").write_text(tomlkit.dumps(station))
@@ -162,6 +162,10 @@ class LineUnderTest:
 
     def rows(self) -> list[Row]:
         return part_rows(self.state.ledger) if self.state.ledger.exists() else []
+
+    def events(self, code: str) -> list[Row]:
+        found = [json.loads(text) for _, text, _, _ in rows(self.state.ledger)]
+        return [row for row in found if row["kind"] == "event" and row["code"] == code]
 
     def wait_for_parts(self, count: int) -> None:
         wait_until(lambda: self.account.exists() and len(read_account(self.account)) >= count, f"{count} parts", 60)

@@ -45,6 +45,8 @@ const REASONS = {
   too_many_waiting: ["Too many parts waiting", "等待工件过多", "Zu viele Teile warten"], trigger_age_unknown: ["Trigger of unknown age", "触发时间未知", "Alter des Triggers unbekannt"], trigger_gap: ["Trigger missed", "触发丢失", "Trigger fehlt"],
   trigger_torn: ["Trigger half written", "触发数据不完整", "Trigger halb geschrieben"], trigger_ring_overrun: ["Triggers overran", "触发溢出", "Trigger übergelaufen"],
   mode_observe: ["Observed only", "仅观察", "Nur beobachtet"], mode_bypass: ["Bypass is on", "旁路已开启", "Bypass ist an"], mode_setup: ["Station is in set-up", "调试中", "Station wird eingerichtet"], mode_offline: ["Station was offline", "检测站离线", "Station war offline"],
+  alarm: ["Alarm", "报警", "Alarm"], held: ["Line held", "产线暂停", "Linie angehalten"],
+  join_ambiguous: ["Parts can't be told apart", "无法区分工件", "Teile nicht zuzuordnen"], frame_lost: ["Picture lost by the camera", "相机丢失图像", "Bild in der Kamera verloren"],
   provisional: ["Limits are provisional", "限值为暂定", "Grenzen sind vorläufig"], degraded_timing: ["Timing is degraded", "时序能力降级", "Zeitverhalten eingeschränkt"],
 };
 

@@ -1,0 +1,138 @@
+"""What the line must not go on with: counts what happens to parts and says when to warn, hold or stop. Pure.
+
+verdicts      OK  NG  NG  NG                 NG 3 in a row → stop
+told          1   2   3   4      to the PLC, by part id, in belt order
+confirmed     1   2       4      3 was passed over: nobody saw it leave → unconfirmed
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+
+from edge.messages import ReactionRule
+from vocabulary import Verdict
+
+MOST_ON_BELT = 4_096  # parts between camera and the sensor behind the rejecter; more than any belt holds
+ALWAYS = (  # these hold whatever a recipe says; a recipe may add, never take away
+    ReactionRule("escape_seen", 1, 1, "stop"),
+    ReactionRule("unknown_part", 1, 1, "stop"),
+    ReactionRule("reject_after_ok", 1, 1, "alarm"),
+    ReactionRule("unconfirmed", 1, 1, "alarm"),
+    ReactionRule("counter_mismatch", 1, 1, "alarm"),
+)
+MEANING = {
+    "NG": ("parts are NG", "look for the cause at the process before the camera"),
+    "RECHECK": ("parts are in the grey band", "look at the parts; teach or move the limit"),
+    "NOT_INSPECTED": ("parts were not inspected", "read the reasons on the page: camera, light, engine"),
+    "escape_seen": ("a part that had no OK was seen leaving as good", "stop, find the part, check the rejecter"),
+    "unknown_part": ("a part that nobody announced was at the rejecter", "clear the belt, check the part sensor"),
+    "reject_after_ok": ("a part with OK was rejected", "check the rejecter's timing and the PLC's shift register"),
+    "unconfirmed": ("a part was never seen behind the rejecter", "check the sensors there, find the part"),
+    "counter_mismatch": ("the PLC counts other parts than it announced", "check the PLC's counters and sensor"),
+}
+
+
+@dataclass(slots=True)
+class Raised:
+    """An alarm that stands until somebody resets it."""
+
+    rule: ReactionRule
+    text: str
+    remedy: str
+
+
+@dataclass(slots=True)
+class Watch:
+    """One rule and what it has seen."""
+
+    rule: ReactionRule
+    seen: deque[bool] = field(default_factory=deque)
+
+    def saw(self, matches: bool) -> bool:
+        """One more part; True when the rule is met."""
+        self.seen.append(matches)
+        while len(self.seen) > self.rule.within:
+            self.seen.popleft()
+        return matches and sum(self.seen) >= self.rule.count
+
+
+class Reactions:
+    """All rules of the active recipe, what stands raised, and the parts on the belt."""
+
+    def __init__(self) -> None:
+        self.raised: dict[ReactionRule, Raised] = {}
+        self._watches: list[Watch] = [Watch(rule) for rule in ALWAYS]
+        self._told: OrderedDict[int, Verdict] = OrderedDict()  # part id → verdict, in belt order
+
+    def use(self, rules: list[ReactionRule]) -> None:
+        """The rules of a recipe; those that stay keep what they have seen."""
+        wanted = [*ALWAYS, *(rule for rule in rules if rule not in ALWAYS)]
+        if wanted != [watch.rule for watch in self._watches]:
+            known = {watch.rule: watch for watch in self._watches}
+            self._watches = [known.get(rule, Watch(rule)) for rule in wanted]
+
+    @property
+    def hold(self) -> Raised | None:
+        """Why READY is off, if a reaction wants that."""
+        return next((one for one in self.raised.values() if one.rule.do in ("hold", "stop")), None)
+
+    @property
+    def stop(self) -> bool:
+        """The PLC is asked to stop the line."""
+        return any(one.rule.do == "stop" for one in self.raised.values())
+
+    def told(self, part_id: int | None, verdict: Verdict) -> list[Raised]:
+        """The PLC was told this verdict. Returns what was raised by it."""
+        if part_id is not None:
+            self._told[part_id] = verdict
+            while len(self._told) > MOST_ON_BELT:
+                self._told.popitem(last=False)
+        raised = []
+        for kind in (Verdict.NG, Verdict.RECHECK, Verdict.NOT_INSPECTED):
+            raised += self._count(kind.value, verdict is kind, f"last: part {part_id}")
+        return raised
+
+    def confirmed(self, part_id: int, what: str) -> list[Raised]:
+        """A sensor behind the rejecter saw this part; those announced before it and not seen are unconfirmed."""
+        if what == "unknown part" or part_id == 0:
+            return self._count("unknown_part", True, "")
+        raised: list[Raised] = []
+        if part_id not in self._told:
+            return raised  # of before this gate's time
+        while (first := next(iter(self._told))) != part_id:
+            del self._told[first]
+            raised += self._count("unconfirmed", True, f"part {first}")
+        verdict = self._told.pop(part_id)
+        if what == "passed" and verdict is not Verdict.OK:
+            raised += self._count("escape_seen", True, f"part {part_id} had {verdict}")
+        if what == "rejected" and verdict is Verdict.OK:
+            raised += self._count("reject_after_ok", True, f"part {part_id}")
+        return raised
+
+    def mismatch(self, text: str) -> list[Raised]:
+        """The PLC's counters disagree with its triggers."""
+        return self._count("counter_mismatch", True, text)
+
+    def forget_belt(self) -> None:
+        """A PLC that was restarted has emptied its belt: nothing on it is confirmed any more."""
+        self._told.clear()
+
+    def reset(self) -> list[Raised]:
+        """Somebody acknowledged. Returns what stood."""
+        stood = list(self.raised.values())
+        self.raised.clear()
+        for watch in self._watches:
+            watch.seen.clear()
+        return stood
+
+    def _count(self, on: str, matches: bool, detail: str) -> list[Raised]:
+        raised = []
+        for watch in self._watches:
+            if watch.rule.on == on and watch.saw(matches) and watch.rule not in self.raised:
+                what, remedy = MEANING[on]
+                many = f"{watch.rule.count} of the last {watch.rule.within} " if watch.rule.within > 1 else ""
+                if watch.rule.count == watch.rule.within > 1:
+                    many = f"{watch.rule.count} in a row: "
+                one = Raised(watch.rule, f"{many}{what}" + (f" ({detail})" if detail else ""), remedy)
+                self.raised[watch.rule] = one
+                raised.append(one)
+        return raised

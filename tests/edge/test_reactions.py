@@ -1,0 +1,111 @@
+"""When to warn, hold or stop: rules over parts, and parts that left otherwise than they were told to."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.gate.reactions import ALWAYS, Reactions
+from edge.messages import ReactionRule
+from vocabulary import Verdict
+
+
+def using(*rules: ReactionRule) -> Reactions:
+    reactions = Reactions()
+    reactions.use(list(rules))
+    return reactions
+
+
+def test_n_in_a_row_is_broken_by_another_verdict() -> None:
+    reactions = using(ReactionRule("NG", 3, 3, "stop"))
+    for verdict in (Verdict.NG, Verdict.NG, Verdict.OK, Verdict.NG, Verdict.NG):
+        assert reactions.told(None, verdict) == []
+    (raised,) = reactions.told(9, Verdict.NG)
+    assert raised.text == "3 in a row: parts are NG (last: part 9)"
+    assert reactions.stop
+    assert reactions.hold is raised
+    assert reactions.told(10, Verdict.NG) == []  # it stands already
+
+
+@given(
+    verdicts=st.lists(st.sampled_from([Verdict.OK, Verdict.NG]), max_size=40),
+    count=st.integers(1, 5),
+    more=st.integers(0, 5),
+)
+def test_m_of_k_is_raised_exactly_when_the_last_k_hold_m(verdicts: list[Verdict], count: int, more: int) -> None:
+    within = count + more
+    reactions = using(ReactionRule("NG", count, within, "alarm"))
+    first = None
+    for k, verdict in enumerate(verdicts):
+        if reactions.told(None, verdict) and first is None:
+            first = k
+    expected = next(
+        (k for k in range(len(verdicts)) if verdicts[max(0, k + 1 - within) : k + 1].count(Verdict.NG) >= count), None
+    )
+    assert first == expected
+
+
+@pytest.mark.parametrize(
+    ("verdict", "what", "on", "do"),
+    [
+        (Verdict.NG, "passed", "escape_seen", "stop"),
+        (Verdict.NOT_INSPECTED, "passed", "escape_seen", "stop"),
+        (Verdict.RECHECK, "passed", "escape_seen", "stop"),
+        (Verdict.OK, "rejected", "reject_after_ok", "alarm"),
+    ],
+)
+def test_a_part_that_left_otherwise_than_told(verdict: Verdict, what: str, on: str, do: str) -> None:
+    reactions = using()
+    reactions.told(5, verdict)
+    (raised,) = reactions.confirmed(5, what)
+    assert (raised.rule.on, raised.rule.do) == (on, do)
+    assert "part 5" in raised.text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "what"),
+    [
+        (Verdict.OK, "passed"),
+        (Verdict.NG, "rejected"),
+        (Verdict.NOT_INSPECTED, "rejected"),
+        (Verdict.RECHECK, "recheck lane"),
+    ],
+)
+def test_a_part_that_left_as_told_raises_nothing(verdict: Verdict, what: str) -> None:
+    reactions = using()
+    reactions.told(5, verdict)
+    assert reactions.confirmed(5, what) == []
+    assert reactions.confirmed(5, what) == []  # of before: not on the belt any more
+
+
+def test_a_part_passed_over_by_the_sensors_is_unconfirmed() -> None:
+    reactions = using()
+    for part in (1, 2, 3):
+        reactions.told(part, Verdict.NG)
+    assert reactions.confirmed(1, "rejected") == []
+    (raised,) = reactions.confirmed(3, "rejected")
+    assert (raised.rule.on, raised.text.endswith("(part 2)")) == ("unconfirmed", True)
+
+
+def test_an_unknown_part_stops_the_line_and_a_restarted_plc_has_an_empty_belt() -> None:
+    reactions = using()
+    assert reactions.confirmed(0, "unknown part")[0].rule.do == "stop"
+    assert reactions.reset()
+    assert not reactions.stop
+    reactions.told(1, Verdict.NG)
+    reactions.forget_belt()
+    assert reactions.confirmed(1, "passed") == []
+
+
+def test_a_recipe_can_add_rules_and_take_none_of_the_fixed_ones_away() -> None:
+    reactions = using(ReactionRule("unconfirmed", 1, 1, "stop"))
+    reactions.use([])
+    for rule in ALWAYS:
+        assert rule in [watch.rule for watch in reactions._watches]
+
+
+def test_rules_keep_what_they_saw_while_the_same_recipe_is_told_again() -> None:
+    rule = ReactionRule("NG", 2, 2, "hold")
+    reactions = using(rule)
+    reactions.told(None, Verdict.NG)
+    reactions.use([rule])
+    assert reactions.told(None, Verdict.NG)
