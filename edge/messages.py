@@ -136,6 +136,7 @@ class Welcome(Message, frozen=True):
     number: int
     parts: int
     missing: list[tuple[int, int]]  # (trigger number, parts counter) of this PLC epoch that have no row
+    confirmed: int | None  # sequence of this PLC epoch's last confirmation that has a row
 
 
 class Reserve(Message, frozen=True):

@@ -98,6 +98,7 @@ class Accounted:
     plc_epoch: int
     number: int
     parts: int
+    confirmed: int | None = None  # sequence of the last confirmation that has a row; None: none of this epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +296,8 @@ class Handshake:
                     epoch, self.number, False, parts, f"PLC was restarted; {missed} triggers before it were never seen"
                 )
             )
-        self.confirmed = value(words, "CONF_SEQ")
+        resumed = known.confirmed if known is not None and known.plc_epoch == epoch else None
+        self.confirmed = value(words, "CONF_SEQ") if resumed is None else resumed
         return events
 
     def _adopt(self, epoch: int, number: int, parts: int) -> None:

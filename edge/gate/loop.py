@@ -113,7 +113,7 @@ class Gate:
             stands = self.records.welcome
             accounted = None
             if stands.plc_epoch is not None:
-                accounted = Accounted(stands.plc_epoch, stands.number, stands.parts)
+                accounted = Accounted(stands.plc_epoch, stands.number, stands.parts, stands.confirmed)
                 for number, parts in stands.missing:
                     self._never_judged(stands.plc_epoch, number, parts)
             self.plc = PlcSession(self.link, self.epoch, accounted, self.clock)

@@ -75,6 +75,7 @@ class Standing:
     number: int
     parts: int
     missing: list[tuple[int, int]]  # (number, parts) without a row, inside the last WINDOW triggers of this PLC epoch
+    confirmed: int | None = None  # sequence of this PLC epoch's last confirmation
 
 
 class Ledger:
@@ -169,7 +170,12 @@ class Ledger:
         have = dict(rows)
         top = max(have)
         missing = [(n, have[top] - (top - n)) for n in range(min(have), top) if n not in have]
-        return Standing(last[0], top, have[top], missing)
+        confirmation = self.db.execute(
+            "SELECT plc_epoch, json_extract(body, '$.plc.seq') FROM entry WHERE kind = 'confirmation'"
+            " ORDER BY entry DESC LIMIT 1"
+        ).fetchone()
+        confirmed = confirmation[1] if confirmation and confirmation[0] == last[0] else None
+        return Standing(last[0], top, have[top], missing, confirmed)
 
     def counts(self) -> dict[str, int]:
         """How many parts have each verdict."""

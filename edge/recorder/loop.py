@@ -142,9 +142,9 @@ class Recorder:
             standing = self.ledger.standing()
             first, last = self.ledger.reserve()
             plc = (
-                (standing.plc_epoch, standing.number, standing.parts, standing.missing)
+                (standing.plc_epoch, standing.number, standing.parts, standing.missing, standing.confirmed)
                 if standing
-                else (None, 0, 0, [])
+                else (None, 0, 0, [], None)
             )
             self._send(peer, Welcome(first, last, *plc))
 

@@ -167,6 +167,10 @@ class LineUnderTest:
         found = [json.loads(text) for _, text, _, _ in rows(self.state.ledger)]
         return [row for row in found if row["kind"] == "event" and row["code"] == code]
 
+    def confirmations(self) -> list[Row]:
+        found = [json.loads(text) for _, text, _, _ in rows(self.state.ledger)]
+        return [row for row in found if row["kind"] == "confirmation"]
+
     def wait_for_parts(self, count: int) -> None:
         wait_until(lambda: self.account.exists() and len(read_account(self.account)) >= count, f"{count} parts", 60)
 

@@ -51,6 +51,7 @@ def test_parts_that_pass_while_the_gate_is_dead_are_rejected_and_get_their_rows(
     assert result["triggers"] == 40
     assert line.rows()[-1]["verdict"] in ("OK", "NG")
     assert verify(line.state.ledger)["parts"] == 40
+    assert {row["plc"]["part_id"] for row in line.confirmations()} == set(range(1, 41))  # also what left meanwhile
 
 
 def test_a_killed_recorder_costs_no_row(line: LineUnderTest) -> None:
