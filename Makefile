@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint bench apt
+.PHONY: install demo test torture lint bench apt
 
 install: .venv/.installed
 
@@ -30,6 +30,10 @@ lint: .venv/.test
 
 test: .venv/.test apt lint
 	$(BIN)/pytest
+
+# The long form of tests/torture: 200 kills at random, another seed each day.
+torture: .venv/.test apt
+	TORTURE_KILLS=200 TORTURE_SEED=$$(date +%Y%m%d) $(BIN)/pytest -s tests/torture
 
 bench: .venv/.test
 	$(BIN)/python -m benchmarks

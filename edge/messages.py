@@ -169,6 +169,13 @@ class Committed(Message, frozen=True):
     sequence: int
 
 
+class RecorderState(Message, frozen=True):
+    """Recorder → gate at each change: what every page shows while it is true."""
+
+    epoch: int
+    notes: list[Why]
+
+
 class FrameRing(Message, frozen=True):
     """Engine → recorder, with the ring's file descriptor: `slots` pictures of at most `slot_bytes`."""
 
@@ -236,5 +243,5 @@ class Live(Message, frozen=True):
 
 Any_: TypeAlias = (
     Hello | Inspect | Inspected | Ping | EngineState | Welcome | Reserve | Reserved | Record | Committed
-    | FrameRing | FrameReady | Release | GateState | Live
+    | RecorderState | FrameRing | FrameReady | Release | GateState | Live
 )  # fmt: skip

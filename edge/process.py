@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import TextIO, cast
 
 import structlog
 
@@ -61,10 +62,28 @@ def start_log(state: StateFolder, process: str, station: str, epoch: int) -> str
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(path.open("a", encoding="utf-8", buffering=1)),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", LogFile(path))),
     )
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return log.bind(process=process, station=station, epoch=epoch)
+
+
+class LogFile:
+    """A log that a full disk can not turn against the process: what can not be written is counted and left out."""
+
+    def __init__(self, path: Path) -> None:
+        self.lost = 0
+        self._file = path.open("ab", buffering=0)
+
+    def write(self, text: str) -> None:
+        """One line."""
+        try:
+            self._file.write(text.encode())
+        except OSError:
+            self.lost += 1
+
+    def flush(self) -> None:
+        """Nothing is buffered."""
 
 
 def rotate(path: Path) -> None:

@@ -53,6 +53,8 @@ class PictureSettings(Strict):
 
     keep_ok_share: float = Field(default=0.02, ge=0, le=1)
     budget_mb: int = Field(default=20_000, ge=10)
+    min_free_mb: int = Field(default=500, ge=0, description="below this much free disk no picture is kept")
+    ballast_mb: int = Field(default=64, ge=0, description="a file given up for the ledger when the disk is full")
 
 
 class RealTimeSettings(Strict):

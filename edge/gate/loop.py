@@ -308,6 +308,7 @@ class Gate:
     def banner(self) -> list[Why]:
         """What every page shows while it is true."""
         found = [Why("alarm", f"{one.text}: {one.remedy}") for one in self.reactions.raised.values()]
+        found += self.records.notes
         if self.degraded:
             found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(self.degraded)}"))
         state = self.engine.state

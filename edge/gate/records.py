@@ -4,7 +4,7 @@ from collections import deque
 from typing import Any
 
 from edge.channel import Channel, ChannelClosed, connect
-from edge.messages import Committed, Hello, Record, Reserve, Reserved, Welcome
+from edge.messages import Committed, Hello, Record, RecorderState, Reserve, Reserved, Welcome, Why
 from edge.settings import StateFolder
 
 BEHIND = 500  # uncommitted records from which nothing is OK any more: the ledger could not prove it
@@ -19,6 +19,7 @@ class Records:
         self.path, self.hello = state.socket("recorder"), hello
         self.channel: Channel | None = None
         self.welcome: Welcome | None = None  # the first one: where the ledger stood when this gate began
+        self.notes: list[Why] = []  # of the recorder, for every page
         self.held: deque[Record] = deque()  # not yet on disk, oldest first
         self._unsent = 0  # how many at the end of `held` this recorder has not been given yet
         self._ranges: deque[tuple[int, int]] = deque()
@@ -65,6 +66,8 @@ class Records:
             case Reserved():
                 self._ranges.append((message.first, message.last))
                 self._asked = False
+            case RecorderState():
+                self.notes = message.notes
             case Committed() if message.epoch == self.hello.epoch:
                 while self.held and self.held[0].sequence <= message.sequence:
                     self.held.popleft()

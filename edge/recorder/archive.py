@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 
+from edge.recorder.disk import Disk
 from edge.recorder.ledger import utc_now
 from edge.settings import PictureSettings
 from vocabulary import Image, Verdict
@@ -18,8 +19,8 @@ COMPRESSION = 1  # zlib level: lossless all the same, three times faster than th
 class Archive:
     """Files `pictures/ab/ab….png` named by vocabulary.picture_hash; the ledger's `picture` table says what is kept."""
 
-    def __init__(self, folder: Path, live: Path, db: sqlite3.Connection, settings: PictureSettings) -> None:
-        self.folder, self.live, self.db, self.settings = folder, live, db, settings
+    def __init__(self, folder: Path, live: Path, db: sqlite3.Connection, settings: PictureSettings, disk: Disk) -> None:
+        self.folder, self.live, self.db, self.settings, self.disk = folder, live, db, settings, disk
         (self.used,) = db.execute("SELECT COALESCE(SUM(bytes), 0) FROM picture").fetchone()
         self.failed = 0  # pictures that could not be stored; the inspection goes on
         self._shown: list[Path] = []
@@ -43,7 +44,9 @@ class Archive:
             self.failed += 1
             return
         data = encoded.tobytes()
-        if retention is not None:
+        if retention is not None and self.disk.low:
+            self.failed += 1
+        elif retention is not None:
             self._write(data, sha256, retention)
         if show:
             self._show(data, sha256)
@@ -97,5 +100,9 @@ class Archive:
 def replace(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old content or the new, never half of one."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a full disk keeps no half files
+        raise

@@ -18,13 +18,16 @@ from edge.messages import (
     Hello,
     Live,
     Record,
+    RecorderState,
     Release,
     Reserve,
     Reserved,
     Welcome,
+    Why,
 )
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.recorder.archive import Archive
+from edge.recorder.disk import Disk
 from edge.recorder.ledger import Ledger, utc_now
 from edge.ring import RingReader
 from edge.settings import StateFolder
@@ -32,6 +35,7 @@ from vocabulary import LedgerError
 
 GROUP_S = 0.05  # design §8: a commit starts within 100 ms
 RETRY_S = 0.5  # after a failed commit (full disk), with all records kept
+LOOK_S = 1.0  # between looks at the disk
 BURST = 64  # messages of one peer per round, so that none starves the others
 MAPS = 64  # score maps waiting for their row
 
@@ -44,7 +48,11 @@ class Recorder:
         self.epoch = new_epoch()
         self.log: structlog.typing.FilteringBoundLogger = start_log(state, "recorder", station.name, self.epoch)
         self.ledger = Ledger(state.ledger)
-        self.archive = Archive(state.pictures, state.live, self.ledger.db, station.pictures)
+        self.disk = Disk(state.root, station.pictures.min_free_mb, station.pictures.ballast_mb)
+        self.archive = Archive(state.pictures, state.live, self.ledger.db, station.pictures, self.disk)
+        self.stuck: LedgerError | None = None  # why the last commit failed
+        self.notes: list[Why] = []
+        self._looked = 0.0
         self.listener = Listener(state.socket("recorder"))
         self.peers: dict[Channel, str] = {}  # role, "" until the Hello
         self.pending: list[Record] = []
@@ -69,6 +77,24 @@ class Recorder:
                 self.peers[new] = ""
         if self.due is not None and time.monotonic() >= self.due:
             self.commit()
+        if time.monotonic() - self._looked > LOOK_S:
+            self._look()
+
+    def _look(self) -> None:
+        """How disk and ledger are; the gate hears of each change."""
+        self._looked = time.monotonic()
+        self.disk.refill()
+        notes = []
+        if self.stuck is not None:
+            notes.append(Why("ledger_stuck", f"{len(self.pending)} rows wait for the disk: {self.stuck}"))
+        if self.disk.low:
+            free = f"{self.disk.free_mb()} MB free, pictures are kept from {self.disk.min_free_mb} MB on"
+            notes.append(Why("disk_low", f"{free}: free disk space; {self.archive.failed} pictures not kept"))
+        if [note.code for note in notes] != [note.code for note in self.notes]:
+            self.log.warning("state", notes=[note.text for note in notes])
+            self.notes = notes
+            for gate in self._peers("gate"):
+                self._send(gate, RecorderState(self.epoch, notes))
 
     def commit(self) -> None:
         """Put the group on disk and tell who waits for it; on failure keep everything and try again soon."""
@@ -77,9 +103,10 @@ class Recorder:
             new = self.ledger.append((r.kind, r.part, r.epoch, r.sequence, r.body) for r in group)
         except LedgerError as err:
             self.log.error("commit failed", why=str(err), records=len(group))
-            self.due = time.monotonic() + RETRY_S
+            self.stuck = err
+            self.due = time.monotonic() + (0 if self.disk.release() else RETRY_S)
             return
-        self.pending = []
+        self.pending, self.stuck = [], None
         if group:
             for gate in self._peers("gate"):
                 self._send(gate, Committed(group[-1].epoch, group[-1].sequence))
@@ -147,6 +174,7 @@ class Recorder:
                 else (None, 0, 0, [], None)
             )
             self._send(peer, Welcome(first, last, *plc))
+            self._send(peer, RecorderState(self.epoch, self.notes))
 
     def _picture(self, peer: Channel, frame: FrameReady) -> None:
         if self.ring is None:
@@ -175,7 +203,7 @@ class Recorder:
     def _peers(self, role: str) -> list[Channel]:
         return [peer for peer, its in self.peers.items() if its == role]
 
-    def _send(self, peer: Channel, message: Committed | Reserved | Release | Live | Welcome) -> None:
+    def _send(self, peer: Channel, message: Committed | Reserved | Release | Live | Welcome | RecorderState) -> None:
         try:
             if not peer.send(message) and not isinstance(message, Live):
                 self.log.warning("peer does not read", role=self.peers.get(peer), kind=type(message).__name__)

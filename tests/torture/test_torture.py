@@ -1,0 +1,213 @@
+"""Whatever is killed, cut off or full: triggers = verdicts = rows = the machine's account, and nothing unknown passes.
+
+`make torture` runs the long form (TORTURE_KILLS=200); `make test` a short one. Each prints its seed.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.channel import Channel, ChannelClosed, connect
+from edge.messages import Hello, Live
+from edge.recorder.verify import part_rows, read_account, reconcile, verify
+from edge.settings import StateFolder
+from tests.line.conftest import LineUnderTest, wait_until
+
+KILLS = int(os.environ.get("TORTURE_KILLS", "10"))
+SEED = int(os.environ.get("TORTURE_SEED", "1"))
+Row = dict[str, Any]
+
+
+def holds(line: LineUnderTest, result: Row) -> None:
+    """The invariants."""
+    account, rows = read_account(line.account), line.rows()
+    assert result["problems"] == []
+    assert result["triggers"] == result["verdicts"] == result["ledger_rows"] == len(account)
+    assert len({(row["plc"]["epoch"], row["plc"]["number"]) for row in rows}) == len(rows)
+    cleared = {row["part"] for row in account if row["routed"] == "passed"}
+    said_ok = {row["plc"]["part_id"] for row in rows if row["verdict"] == "OK"}
+    assert cleared <= said_ok
+    assert verify(line.state.ledger)["parts"] == len(rows)
+    assert all(row["reasons"] for row in rows if row["verdict"] == "NOT_INSPECTED")
+
+
+def stop_feeding(line: LineUnderTest) -> Row:
+    assert line.machine is not None
+    line.machine.send_signal(signal.SIGTERM)
+    return line.finish()
+
+
+def test_processes_killed_and_frozen_at_random(line: LineUnderTest) -> None:
+    chance = random.Random(SEED)
+    print(f"TORTURE_SEED={SEED} TORTURE_KILLS={KILLS}")
+    line.start_machine(1_000_000, "--reset-after-s", "0.5")
+    line.start_station()
+    line.wait_for_parts(3)
+    for _ in range(KILLS):
+        time.sleep(chance.uniform(0.05, 2.0))
+        who = chance.choice(["gate", "engine", "recorder", "web", "machine"])
+        if who == "machine":
+            line.restart_machine(wait_for_vision=chance.random() < 0.5)
+            continue
+        try:
+            if chance.random() < 0.7:
+                line.kill(who)
+            else:
+                pid = line.pid(who)
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(chance.uniform(0.01, 1.5))
+                os.kill(pid, signal.SIGCONT)
+        except (KeyError, ProcessLookupError):
+            continue  # dead already
+    seen = len(read_account(line.account))
+    line.wait_for_parts(seen + 60)  # longer than the longest pause before a restart
+    result = stop_feeding(line)
+    holds(line, result)
+    assert read_account(line.account)[-1]["verdict"] in ("OK", "NG")  # and it works again
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 12 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("no right to mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_stops_pictures_first_and_never_the_inspection(line: LineUnderTest, small_disk: Path) -> None:
+    line.state = StateFolder(small_disk / "state")
+    line.start_machine(1_000_000)
+    line.start_station(pictures={"min_free_mb": 2, "ballast_mb": 1, "keep_ok_share": 1.0})
+    line.wait_for_parts(10)
+    kept = len(list(line.state.pictures.rglob("*.png")))
+    assert kept > 0
+    filler = small_disk / "filler"
+    with filler.open("wb") as file:  # leaves less than the watermark
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small_disk).free - 1_500_000)
+    wait_until(lambda: notes(line) == ["disk_low"], "the recorder to see the low disk")
+    before = len(list(line.state.pictures.rglob("*.png")))
+    seen = len(read_account(line.account))
+    line.wait_for_parts(seen + 10)
+    assert len(list(line.state.pictures.rglob("*.png"))) == before
+    assert {row["verdict"] for row in read_account(line.account)[-8:]} <= {"OK", "NG"}
+    last = os.open(small_disk / "last", os.O_WRONLY | os.O_CREAT)
+    with contextlib.suppress(OSError):  # until not one byte is left
+        while True:
+            os.write(last, b"\0" * 4096)
+    os.close(last)
+    wait_until(lambda: not (line.state.root / "ballast").exists(), "the ballast to be given up")
+    seen = len(read_account(line.account))
+    line.wait_for_parts(seen + 10)
+    assert {row["verdict"] for row in read_account(line.account)[-8:]} <= {"OK", "NG"}
+    filler.unlink()
+    wait_until(lambda: notes(line) == [], "the recorder to be well again")
+    result = stop_feeding(line)
+    holds(line, result)
+
+
+def notes(line: LineUnderTest) -> list[str]:
+    """The recorder's notes as the gate shows them to every page."""
+    peer = connect(line.state.socket("gate"))
+    if peer is None:
+        return ["no gate"]
+    peer.send(Hello("web", 1, os.getpid()))
+    found = ["nothing heard"]
+    until = time.monotonic() + 2
+    while time.monotonic() < until and found == ["nothing heard"]:
+        message = peer.receive()
+        if message is None:
+            time.sleep(0.01)
+        else:
+            found = [why.code for why in message.banner if why.code in ("disk_low", "ledger_stuck")]  # type: ignore[union-attr]
+    peer.close()
+    return found
+
+
+@pytest.fixture(scope="session")
+def power_cut_shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("shim") / "power_cut.so"
+    source = Path(__file__).parent / "peers" / "power_cut.c"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", program, source, "-ldl"], check=True)
+    return program
+
+
+def test_after_a_power_cut_every_row_that_was_announced_is_there(
+    line: LineUnderTest, power_cut_shim: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not synced is gone. The rest of the line goes on: it finds its tail, and the counts agree."""
+    after = line.folder / "after"
+    after.mkdir()
+    line.start_machine(1_000_000)
+    monkeypatch.setenv("LD_PRELOAD", str(power_cut_shim))
+    monkeypatch.setenv("POWER_CUT_FROM", str(line.state.root))
+    monkeypatch.setenv("POWER_CUT_TO", str(after))
+    line.start_station()
+    monkeypatch.delenv("LD_PRELOAD")
+    line.wait_for_parts(3)
+    announced: list[int] = []
+    listen(line, announced, parts=12)
+    assert line.station is not None
+    pids = [line.pid(name) for name in ("gate", "engine", "recorder", "web")]
+    for pid in [line.station.pid, *pids]:
+        os.kill(pid, signal.SIGKILL)
+    line.station.communicate()
+    for kept in after.iterdir():
+        if kept.name.endswith(".half"):
+            kept.unlink()
+    for name in ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"):
+        (line.state.root / name).unlink(missing_ok=True)
+        if (after / name).exists():
+            shutil.copy(after / name, line.state.root / name)
+    assert verify(line.state.ledger)["entries"] > 0
+    assert set(announced) <= {row["part"] for row in part_rows(line.state.ledger)}
+    on_disk = max(row["plc"]["parts"] for row in part_rows(line.state.ledger))
+    line.start_station()
+    seen = len(read_account(line.account))
+    line.wait_for_parts(seen + 40)  # a start takes some of them
+    assert line.machine is not None
+    line.machine.send_signal(signal.SIGTERM)
+    line.machine.communicate()
+    time.sleep(0.3)
+    line.station.send_signal(signal.SIGTERM)
+    line.station.communicate()
+    line.machine = line.station = None
+    result = reconcile(line.state.ledger, line.account)
+    tail = [problem for problem in result["problems"] if "NOT_INSPECTED" in problem]
+    assert result["problems"] == tail  # only: the PLC took a verdict whose row was not on disk yet
+    assert all(int(problem.split()[1]) > on_disk for problem in tail)
+    assert result["triggers"] == result["ledger_rows"]
+    assert read_account(line.account)[-1]["verdict"] in ("OK", "NG")
+
+
+def listen(line: LineUnderTest, announced: list[int], parts: int) -> None:
+    """As a page does: the recorder announces a part once its row is committed."""
+    channel: Channel | None = wait_until(lambda: connect(line.state.socket("recorder")), "the recorder")
+    assert channel is not None
+    channel.send(Hello("web", 1, os.getpid()))
+    until = time.monotonic() + 30
+    while len(announced) < parts and time.monotonic() < until:
+        try:
+            message = channel.receive()
+        except ChannelClosed:
+            break
+        if isinstance(message, Live):
+            announced.append(message.body["part"])
+        elif message is None:
+            time.sleep(0.001)
+    channel.close()
+    assert len(announced) >= parts
