@@ -146,6 +146,26 @@ def inspect(package: Path, images: list[Path], trust: Path | None = None, json: 
     raise typer.Exit(worst_code)
 
 
+@app.command()
+def bench(
+    target: Annotated[Path, typer.Argument(help="A package, or a station.toml.")],
+    runs: Annotated[int, typer.Option(min=100)] = 10_000,
+    certify: Annotated[bool, typer.Option("--certify", help="Write certificates for the station's recipes.")] = False,
+    margin_ms: Annotated[float | None, typer.Option(min=0, help="For exposure, transfer and the link.")] = None,
+    state: State = STATE,
+    json: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
+) -> None:
+    """How long a package or a recipe takes on this machine; --certify lets a fast enough recipe run in AUTO."""
+    from edge.bench import bench as run_bench
+    from edge.settings import StateFolder
+
+    result = run_bench(target, StateFolder(state), runs=runs, certify=certify, margin_ms=margin_ms, progress=progress)
+    if json is not None:
+        json.write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
+    show(result, as_json=False)
+    raise typer.Exit(0 if result.get("passed", True) else 1)
+
+
 @package_app.command("show")
 def package_show(package: Path, json: AsJson = False) -> None:
     """Method, input, limits, versions, licences."""

@@ -118,7 +118,7 @@ class EngineState(Message, frozen=True):
     recipe: str
     recipe_number: int
     recipe_checksum: int
-    provisional: bool  # limits without enough evidence for AUTO
+    unproven: list[Why]  # what AUTO lacks: evidence behind the limits, a certificate for this machine
     takt_s: float
     deadline_ms: float
     exposure_window_ms: float

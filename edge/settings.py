@@ -72,7 +72,8 @@ class Station(Strict):
     name: str = Field(pattern=NAME)
     mode: Mode = Mode.AUTO
     allow_provisional: bool = Field(
-        default=False, description="AUTO although limits are provisional; stays on every banner"
+        default=False,
+        description="AUTO although limits are provisional or no certificate is there; stays on every banner",
     )
     recipe: str = Field(pattern=NAME, description="folder under recipes/ that is active at start")
     cameras: list[CameraSettings] = Field(min_length=1)
@@ -105,6 +106,7 @@ class StateFolder:
         self.packages = self.root / "packages"
         self.logs = self.root / "logs"
         self.trust = self.root / "trust"
+        self.certificates = self.root / "certificates"  # of recipes, for this machine
         self.endpoints = self.run / "endpoints.json"
         self.station_file = self.run / "station_file"  # text: the station.toml that `jidoka run` was given
 

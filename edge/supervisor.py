@@ -14,10 +14,10 @@ from typing import IO
 import structlog
 
 from camera_drivers.drivers import camera as make_camera
+from edge.atomic import replace
 from edge.listening import bind
 from edge.process import PROCESSES, Progress, Stop, new_epoch, start_log
 from edge.recipe import read_recipes
-from edge.recorder.archive import replace
 from edge.settings import StateFolder, Station, WebSettings, read_station
 from models.package import read_package
 from plc_io.drivers import link

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import cv2
 import structlog
 
+from edge.certificate import why_not
 from edge.channel import Channel, ChannelClosed, connect
 from edge.engine.cameras import StationCamera
 from edge.engine.inspect import Answer, Look, inspect_part
@@ -39,6 +40,7 @@ class Engine:
             for one in self.station.cameras
         }
         self.recipes = load_recipes(base, self.station.cameras, state.trust)
+        self.unproven = {name: unproven(ready, state) for name, ready in self.recipes.items()}
         self.active = self._named(self.station.recipe)
         self.ring = RingWriter(SLOTS, SLOT_BYTES)
         self.gate: Channel | None = None
@@ -110,7 +112,7 @@ class Engine:
                 its.name,
                 its.number,
                 self.active.loaded.checksum,
-                self.active.provisional,
+                self.unproven[its.name],
                 its.line.takt_s,
                 its.line.deadline_ms,
                 its.line.exposure_window_ms,
@@ -228,6 +230,16 @@ class Engine:
             self.recorder.close()
             self.recorder = None
             self.ring.release_all()
+
+
+def unproven(ready: ReadyRecipe, state: StateFolder) -> list[Why]:
+    """What keeps a recipe from AUTO, read once when it is loaded."""
+    found = []
+    if ready.provisional:
+        found.append(Why("provisional", f"limits are provisional ({', '.join(ready.provisional)})"))
+    if (reason := why_not(state.certificates, ready)) is not None:
+        found.append(Why(reason.code, reason.text))
+    return found
 
 
 def run(state: StateFolder) -> None:

@@ -32,9 +32,9 @@ class ReadyRecipe:
     tools: list[ReadyTool]
 
     @property
-    def provisional(self) -> bool:
-        """At least one limit lacks the evidence that AUTO asks for."""
-        return any(tool.runner.package.limits.provisional for tool in self.tools)
+    def provisional(self) -> list[str]:
+        """Tools whose limits lack the evidence that AUTO asks for."""
+        return [tool.name for tool in self.tools if tool.runner.package.limits.provisional]
 
     @property
     def cameras(self) -> list[str]:

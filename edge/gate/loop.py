@@ -291,7 +291,7 @@ class Gate:
         if wanted is not Mode.AUTO:
             return wanted
         forbidden = self.plc is not None and self.plc.plc.alive and not self.plc.plc.allow_auto
-        unproven = state is not None and state.provisional and not self.station.allow_provisional
+        unproven = state is not None and state.unproven and not self.station.allow_provisional
         return Mode.OBSERVE if forbidden or unproven else wanted
 
     def unmet(self) -> list[Why]:
@@ -312,11 +312,8 @@ class Gate:
         if self.degraded:
             found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(self.degraded)}"))
         state = self.engine.state
-        if state is not None and state.provisional:
-            override = (
-                "AUTO runs under allow_provisional" if self.station.allow_provisional else "OBSERVE until released"
-            )
-            found.append(Why("provisional", f"limits are provisional: {override}"))
+        override = "AUTO runs under allow_provisional" if self.station.allow_provisional else "OBSERVE until released"
+        found += [Why(why.code, f"{why.text}: {override}") for why in (state.unproven if state else [])]
         return found
 
     def _show_status(self, session: PlcSession) -> None:

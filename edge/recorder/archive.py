@@ -1,12 +1,12 @@
 """The picture archive: content-addressed PNG files, kept by class, inside a budget."""
 
 import contextlib
-import os
 import sqlite3
 from pathlib import Path
 
 import cv2
 
+from edge.atomic import replace
 from edge.recorder.disk import Disk
 from edge.recorder.ledger import utc_now
 from edge.settings import PictureSettings
@@ -95,14 +95,3 @@ class Archive:
         self._shown.append(path)
         while len(self._shown) > LIVE_FILES:
             self._shown.pop(0).unlink(missing_ok=True)
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never half of one."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # a full disk keeps no half files
-        raise

@@ -1,0 +1,101 @@
+"""A recipe's certificate: it was run so often on this very machine, and was fast enough. Checked when it is loaded."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import onnxruntime
+
+from edge.atomic import replace
+from edge.engine.recipes import ReadyRecipe
+from vocabulary import Reason, SettingsError
+
+LEAST_RUNS = 10_000  # design §3: fewer say little about p99.9
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """What was measured, and on what. Milliseconds: picture health, model and decision of all tools of one part."""
+
+    recipe: str
+    checksum: int  # of the recipe's file
+    packages: list[str]  # content addresses, in the order of the tools
+    cpu: str
+    engine: str
+    precision: str
+    runs: int
+    deadline_ms: float
+    margin_ms: float  # for exposure, transfer and the link
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+    max_ms: float
+    policy: str
+    load: float  # of the machine while it was measured
+    utc: str
+
+    @property
+    def fast_enough(self) -> bool:
+        """p99.9 and the margin fit into the deadline."""
+        return self.runs >= LEAST_RUNS and self.p999_ms + self.margin_ms <= self.deadline_ms
+
+
+def path_of(folder: Path, recipe: str) -> Path:
+    """Where a recipe's certificate lies."""
+    return folder / f"{recipe}.json"
+
+
+def write(folder: Path, certificate: Certificate) -> Path:
+    """Put it in force. Raises SettingsError."""
+    path = path_of(folder, certificate.recipe)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        replace(path, msgspec.json.format(msgspec.json.encode(certificate), indent=1))
+    except OSError as err:
+        raise SettingsError(f"{path}: {err.strerror}", "make the state folder writable") from err
+    return path
+
+
+def why_not(folder: Path, ready: ReadyRecipe) -> Reason | None:
+    """Why this recipe is not certified for this machine; None: it is."""
+    path, remedy = path_of(folder, ready.loaded.recipe.name), "run `jidoka bench STATION.toml --certify`"
+    try:
+        its = msgspec.json.decode(path.read_bytes(), type=Certificate)
+    except FileNotFoundError:
+        return Reason("not_certified", f"no certificate for this recipe: {remedy}")
+    except (OSError, msgspec.DecodeError) as err:
+        return Reason("not_certified", f"{path.name}: {str(err)[:80]}: {remedy}")
+    for what, certified, now in (
+        ("recipe", its.checksum, ready.loaded.checksum),
+        ("packages", its.packages, packages(ready)),
+        ("CPU", its.cpu, cpu()),
+        ("engine", its.engine, engine()),
+        ("deadline", its.deadline_ms, ready.loaded.recipe.line.deadline_ms),
+    ):
+        if certified != now:
+            return Reason("not_certified", f"certificate is for another {what}: {remedy}")
+    if not its.fast_enough:
+        slow = f"p99.9 {its.p999_ms:.1f} ms + margin {its.margin_ms:.0f} ms, deadline {its.deadline_ms:.0f} ms"
+        return Reason(
+            "not_certified", f"too slow or too few runs ({slow}; {its.runs} runs): a smaller model, or {remedy}"
+        )
+    return None
+
+
+def packages(ready: ReadyRecipe) -> list[str]:
+    """Content addresses of what the recipe runs."""
+    return [tool.runner.package.address for tool in ready.tools]
+
+
+def engine() -> str:
+    """The inference engine and its version."""
+    return f"onnxruntime {onnxruntime.__version__}"
+
+
+def cpu() -> str:
+    """Model and number of processors, as the kernel names them."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
+    ]
+    return f"{names[0] if names else 'unknown'} x{os.cpu_count()}"
