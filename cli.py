@@ -85,8 +85,10 @@ def process(name: str, state: State = STATE, fd: Annotated[int | None, typer.Opt
     folder = StateFolder(state)
     folder.make()
     if name == "gate":
-        from edge.gate.loop import run as run_process
-    elif name == "engine":
+        from edge.gate.loop import run as run_gate
+
+        return run_gate(folder, fd)
+    if name == "engine":
         from edge.engine.loop import run as run_process
     elif name == "recorder":
         from edge.recorder.loop import run as run_process

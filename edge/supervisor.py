@@ -15,6 +15,7 @@ import structlog
 
 from camera_drivers.drivers import camera as make_camera
 from edge.atomic import replace
+from edge.gate import journal
 from edge.listening import bind
 from edge.process import PROCESSES, Progress, Stop, new_epoch, start_log
 from edge.recipe import read_recipes
@@ -91,6 +92,7 @@ class Supervisor:
         self.url = f"http://{host}:{port}"
         self.log: structlog.typing.FilteringBoundLogger = start_log(state, "supervisor", name, new_epoch())
         self.progress = Progress(state)
+        self.held = journal.make()
         self.children = [self._child(process) for process in PROCESSES]
 
     def start(self) -> None:
@@ -133,6 +135,7 @@ class Supervisor:
             child.popen = None
         self.state.endpoints.unlink(missing_ok=True)
         self.listening.close()
+        os.close(self.held)
         self.lock.close()
 
     def write_endpoints(self) -> None:
@@ -144,7 +147,7 @@ class Supervisor:
 
     def _child(self, process: str) -> Child:
         command = [sys.executable, "-P", "-m", "cli", "process", process, "--state", str(self.state.root)]
-        fd = self.listening.fileno() if process == "web" else None
+        fd = {"web": self.listening.fileno(), "gate": self.held}.get(process)
         if fd is not None:
             command += ["--fd", str(fd)]
         return Child(process, command, self.state.logs / f"{process}.err", fd)

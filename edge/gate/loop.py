@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from edge.gate.journal import Journal
 from edge.gate.part import Judged, Part, judge, row, utc
 from edge.gate.peers import EngineLink, Peers
 from edge.gate.reactions import Raised, Reactions
@@ -34,11 +35,11 @@ MAX_WAITING = 64  # parts that wait for the engine; above that the oldest are pa
 class Gate:
     """Everything the gate holds."""
 
-    def __init__(self, state: StateFolder, clock: Clock) -> None:
+    def __init__(self, state: StateFolder, clock: Clock, journal: Journal) -> None:
         self.station, _ = state.station()
         self.clock, self.epoch = clock, new_epoch()
         self.log: structlog.typing.FilteringBoundLogger = start_log(state, "gate", self.station.name, self.epoch)
-        self.records = Records(state, Hello("gate", self.epoch, os.getpid()))
+        self.records = Records(state, Hello("gate", self.epoch, os.getpid()), journal)
         self.engine = EngineLink(self.epoch, clock)
         self.peers = Peers(state, self.engine)
         self.link = link(self.station.plc.uri)
@@ -196,7 +197,7 @@ class Gate:
 
     def _cannot_inspect(self) -> list[Why]:
         """Why no part can be judged now; empty: ask the engine."""
-        if len(self.records.held) >= BEHIND:
+        if len(self.records.held) >= BEHIND or self.records.journal.full:
             return [Why("recorder_behind", f"{len(self.records.held)} rows not on disk yet: see logs/recorder.jsonl")]
         if len(self.waiting) >= MAX_WAITING:
             return [Why("too_many_waiting", f"{len(self.waiting)} parts wait for the engine")]
@@ -357,9 +358,9 @@ class Gate:
         )
 
 
-def run(state: StateFolder) -> None:
-    """The process `gate`."""
-    stop, progress, gate = Stop(), Progress(state), Gate(state, MonotonicClock())
+def run(state: StateFolder, held_fd: int | None) -> None:
+    """The process `gate`; `held_fd` is the supervisor's memory for records that are not on disk yet."""
+    stop, progress, gate = Stop(), Progress(state), Gate(state, MonotonicClock(), Journal(held_fd))
     real_time = gate.station.real_time
     gate.degraded = raise_priority(real_time.gate_priority, real_time.gate_core, helpers_stay_normal=False)
     gate.log.info("armed", missing_rights=gate.degraded)

@@ -4,6 +4,7 @@ from collections import deque
 from typing import Any
 
 from edge.channel import Channel, ChannelClosed, connect
+from edge.gate.journal import Journal
 from edge.messages import Committed, Hello, Record, RecorderState, Reserve, Reserved, Welcome, Why
 from edge.settings import StateFolder
 
@@ -15,8 +16,11 @@ LOW = 1_000  # part numbers left when the next range is asked for
 class Records:
     """A channel to the recorder that survives the recorder."""
 
-    def __init__(self, state: StateFolder, hello: Hello) -> None:
-        self.path, self.hello = state.socket("recorder"), hello
+    def __init__(self, state: StateFolder, hello: Hello, journal: Journal) -> None:
+        self.path, self.hello, self.journal = state.socket("recorder"), hello, journal
+        self._left_over = deque(journal.left_over())  # of a gate that died: the recorder gets them before our Hello
+        self._given = 0  # how many of them this recorder has
+        self._greeted = False
         self.channel: Channel | None = None
         self.welcome: Welcome | None = None  # the first one: where the ledger stood when this gate began
         self.notes: list[Why] = []  # of the recorder, for every page
@@ -41,7 +45,9 @@ class Records:
     def add(self, kind: str, part: int | None, body: dict[str, Any]) -> None:
         """Hold one record and send it now if the recorder takes it."""
         self._sequence += 1
-        self.held.append(Record(self.hello.epoch, self._sequence, kind, part, body))
+        record = Record(self.hello.epoch, self._sequence, kind, part, body)
+        self.journal.add(record, self.held)
+        self.held.append(record)
         self._unsent += 1
         self._send_held()
 
@@ -55,12 +61,15 @@ class Records:
         except ChannelClosed:
             self._lose()
         self._send_held()
-        if self.channel is not None and self.numbers_left < LOW and not self._asked:
+        if self._greeted and self.numbers_left < LOW and not self._asked:
             self._asked = self._send(Reserve(self.hello.epoch))
 
     def _hear(self, message: object) -> None:
         match message:
             case Welcome():
+                if self.welcome is None:
+                    self.journal.clear()  # what was left over is on disk, and nothing of ours was there yet
+                    self._left_over.clear()
                 self.welcome = self.welcome or message
                 self._ranges.append((message.first, message.last))
             case Reserved():
@@ -72,15 +81,25 @@ class Records:
                 while self.held and self.held[0].sequence <= message.sequence:
                     self.held.popleft()
                 self._unsent = min(self._unsent, len(self.held))
+                if not self.held:
+                    self.journal.clear()
 
     def _connect(self) -> None:
         self.channel = connect(self.path)
-        if self.channel is not None:
-            self._unsent, self._asked = len(self.held), False
-            self._send(self.hello)
+        self._unsent, self._asked, self._given, self._greeted = len(self.held), False, 0, False
+
+    def _greet(self) -> None:
+        """Left-over records first: the recorder tells where the ledger stands when it hears our Hello."""
+        while self._given < len(self._left_over):
+            if self.channel is None or not self._send(self._left_over[self._given]):
+                return
+            self._given += 1
+        self._greeted = self._send(self.hello)
 
     def _send_held(self) -> None:
-        while self._unsent and self.channel is not None and self._send(self.held[-self._unsent]):
+        if self.channel is not None and not self._greeted:
+            self._greet()
+        while self._greeted and self._unsent and self.channel is not None and self._send(self.held[-self._unsent]):
             self._unsent -= 1
 
     def _send(self, message: Hello | Record | Reserve) -> bool:

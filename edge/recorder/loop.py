@@ -163,6 +163,9 @@ class Recorder:
                 )  # what a killed gate had sent counts before its successor is told where we stand
                 self._drop(old)
             self.commit()
+            if self.pending:  # a full disk: where the ledger stands can't be told yet; the gate comes again
+                self._drop(peer)
+                return
         self.peers[peer] = hello.role
         self.log.info("peer", role=hello.role, pid=hello.pid)
         if hello.role == "gate":

@@ -11,6 +11,8 @@ import pytest
 from edge.recorder.verify import read_account, verify
 from tests.line.conftest import LineUnderTest, wait_until
 
+NOT_TAKEN = "result not taken in time by the machine"
+
 
 def test_every_part_is_judged_and_all_accounts_agree(line: LineUnderTest) -> None:
     line.start_machine(30)
@@ -63,6 +65,21 @@ def test_a_killed_recorder_costs_no_row(line: LineUnderTest) -> None:
     assert result["problems"] == []
     assert result["triggers"] == 40
     assert result["not_inspected"] == {}
+
+
+def test_gate_and_recorder_killed_together_lose_no_verdict_that_the_plc_took(line: LineUnderTest) -> None:
+    line.start_machine(45)
+    line.start_station()
+    line.wait_for_parts(5)
+    line.kill("recorder", signal.SIGSTOP)  # from here no row gets to disk
+    line.wait_for_parts(12)
+    line.kill("recorder")
+    line.kill("gate")
+    result = line.finish()
+    assert result["problems"] == []
+    assert result["triggers"] == 45
+    assert set(result["not_inspected"]) <= {"gate_restarted", "trigger_age_unknown", NOT_TAKEN}
+    assert verify(line.state.ledger)["parts"] == 45
 
 
 def test_a_machine_that_is_killed_and_switched_on_again_is_accounted_for(line: LineUnderTest) -> None:
