@@ -78,6 +78,21 @@ def run(station: Path, state: State = STATE) -> None:
 
 
 @app.command()
+def doctor(
+    station: Annotated[Path | None, typer.Argument(help="station.toml; without it the machine alone.")] = None,
+    state: State = STATE,
+    json: AsJson = False,
+) -> None:
+    """What is wrong here, and the remedy: rights, timing, disk, clock, recipes, cameras, PLC."""
+    from edge.doctor import examine, table
+    from edge.settings import StateFolder
+
+    result = examine(station, StateFolder(state))
+    show(result, json, table(result))
+    raise typer.Exit(0 if result["passed"] else 1)
+
+
+@app.command()
 def process(name: str, state: State = STATE, fd: Annotated[int | None, typer.Option(hidden=True)] = None) -> None:
     """One process of a station whose state folder exists: gate, engine, recorder or web."""
     from edge.settings import StateFolder

@@ -1,7 +1,9 @@
 """`make bench`: every table, in the order of the README."""
 
-from benchmarks import install, line
+from benchmarks import install, ledger, line
 
 install.main()
 print()
 line.main()
+print()
+ledger.main()

@@ -21,17 +21,18 @@ CLI = [sys.executable, "-m", "cli"]
 
 
 @contextlib.contextmanager
-def page(url: str) -> Iterator[None]:
-    """A real browser that draws the live page for the whole run."""
+def browser(url: str, pages: int) -> Iterator[None]:
+    """A real browser that draws so many live pages for the whole run."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+        chromium = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
-        browser.new_page().goto(url)
+        for _ in range(pages):
+            chromium.new_page().goto(url)
         yield
-        browser.close()
+        chromium.close()
 
 
 def percentiles(values: list[float]) -> str:
@@ -39,7 +40,7 @@ def percentiles(values: list[float]) -> str:
     return " / ".join(f"{v:.2f}" for v in [*np.percentile(values, [50, 99, 99.9]), max(values)])
 
 
-def run(parts: int, takt_s: float, state: Path | None) -> dict[str, Any]:
+def run(parts: int, takt_s: float, pages: int, state: Path | None) -> dict[str, Any]:
     """The demo's station at another takt, measured; `state` is kept, without one a temporary folder is used."""
     with contextlib.ExitStack() as stack:
         root = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jidoka-bench-")))
@@ -68,7 +69,7 @@ def run(parts: int, takt_s: float, state: Path | None) -> dict[str, Any]:
                 while not (account.exists() or (folder.root / "machine.jsonl.belt").exists()):
                     time.sleep(0.01)
                 cold_start_s = time.monotonic() - started
-                with page(url):
+                with browser(url, pages):
                     line.popen.wait()
                 time.sleep(0.5)
         rows, summary, result = read_account(account), line.result(), reconcile(folder.ledger, account)
@@ -97,11 +98,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--parts", type=int, default=5000)
     options.add_argument("--takt-s", type=float, default=0.1)
+    options.add_argument("--pages", type=int, default=1)
     options.add_argument("--state", type=Path, help="keep the run's folder here")
     asked = options.parse_args()
-    found = run(asked.parts, asked.takt_s, asked.state)
+    found = run(asked.parts, asked.takt_s, asked.pages, asked.state)
     machine = found["machine"]
-    print(f"one live page in chromium, load average {os.getloadavg()[0]:.1f}, two cores")
+    print(f"{asked.pages} live pages in chromium, load average {os.getloadavg()[0]:.1f}, two cores")
     print(f"{found['parts']} parts, takt {found['takt_s']} s")
     print(f"machine: {machine['policy']}, its own lateness, ms: {machine['lateness_ms']}")
     print(f"trigger → verdict consumed, machine's clock, ms p50/p99/p99.9/max: {found['latency_ms']}")
