@@ -16,7 +16,6 @@ import msgspec
 
 from vocabulary import LedgerError
 
-USER_VERSION = 1
 GENESIS = "0" * 64
 RANGE = 10_000  # part numbers reserved at a time: an hour and more at any line speed we serve
 WINDOW = 4_096  # how many of the last triggers are searched for holes after a restart; above any ring's depth
@@ -50,6 +49,12 @@ CREATE TABLE picture (
     stored_utc TEXT NOT NULL
 ) STRICT;
 """
+
+MIGRATIONS = (  # MIGRATIONS[v] leads from version v to v + 1; none ever touches a hashed row
+    SCHEMA,
+    "CREATE INDEX confirmations ON entry (entry) WHERE kind = 'confirmation';",
+)
+USER_VERSION = len(MIGRATIONS)
 
 
 def canonical(body: dict[str, Any]) -> str:
@@ -88,12 +93,12 @@ class Ledger:
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=FULL")
             (version,) = self.db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                self.db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {USER_VERSION}; COMMIT;")
-            elif version != USER_VERSION:
+            if version > USER_VERSION:
                 raise LedgerError(
                     f"{path}: ledger version {version}, this software writes {USER_VERSION}", "update Jidoka"
                 )
+            for number, script in enumerate(MIGRATIONS[version:], version + 1):
+                self.db.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
             row = self.db.execute("SELECT entry, hash FROM entry ORDER BY entry DESC LIMIT 1").fetchone()
         except sqlite3.Error as err:
             raise LedgerError(f"{path}: {err}", "restore the ledger from its backup, or free disk space") from err

@@ -1,5 +1,7 @@
 """The ledger: chained, append only, one row per part and trigger."""
 
+import hashlib
+import json
 import sqlite3
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.recorder.ledger import RANGE, Ledger
+from edge.recorder.ledger import MIGRATIONS, RANGE, USER_VERSION, Ledger
 from edge.recorder.verify import export, verify
 from vocabulary import LedgerError
 
@@ -175,3 +177,42 @@ def test_where_accounting_stands_is_known_before_the_first_part(tmp_path: Path) 
     assert standing is not None
     assert (standing.number, standing.parts) == (5, 105)
     ledger.close()
+
+
+def test_an_older_ledger_is_brought_up_to_date_and_its_rows_stay(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    with sqlite3.connect(path) as db:
+        db.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
+    db.close()
+    with sqlite3.connect(path) as db:
+        db.execute(
+            "INSERT INTO entry (entry, kind, part, epoch, sequence, body, previous, hash)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                1,
+                "part",
+                1,
+                1,
+                1,
+                *chained({**body(1), "entry": 1, "kind": "part", "part": 1, "epoch": 1, "sequence": 1}),
+            ),
+        )
+    db.close()
+    ledger = Ledger(path)
+    assert ledger.db.execute("PRAGMA user_version").fetchone() == (USER_VERSION,)
+    ledger.append([part(2, 2)])
+    ledger.close()
+    assert verify(path)["parts"] == 2
+
+
+def chained(row: dict[str, Any]) -> tuple[str, str, str]:
+    text = json.dumps(row, sort_keys=True, separators=(",", ":"))
+    return text, "0" * 64, hashlib.sha256(("0" * 64 + text).encode()).hexdigest()
+
+
+def test_a_ledger_of_newer_software_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "l.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(LedgerError, match="update Jidoka"):
+        Ledger(tmp_path / "l.sqlite")
