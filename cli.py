@@ -257,6 +257,7 @@ def plc_simulate(
     seed: int = 1,
     endpoints: Path | None = None,
     observe_key: bool = False,
+    recheck_lane: bool = False,
     reset_after_s: Annotated[
         float | None, typer.Option(help="The operator presses reset so long after a stop.")
     ] = None,
@@ -270,7 +271,7 @@ def plc_simulate(
             uri, plan=plan, parts=parts, takt_s=takt_s, jitter=jitter, stage=stage, wire=wire, account=account,
             travel_s=travel_s, deadline_ms=deadline_ms, scan_ms=scan_ms, wait_ready_s=wait_ready_s,
             faults=fault or [], seed=seed, endpoints=endpoints, observe_key=observe_key,
-            reset_after_s=reset_after_s,
+            reset_after_s=reset_after_s, recheck_lane=recheck_lane,
         ),
         json,
     )  # fmt: skip

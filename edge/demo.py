@@ -196,7 +196,7 @@ def write_station(folder: StateFolder, plc: str, port: int, takt_s: float) -> Pa
         "cameras": [
             {"name": "top", "uri": "basler:", "settings": {**camera, "image_folder": str(folder.root / "stage")}}
         ],
-        "plc": {"uri": plc},
+        "plc": {"uri": plc, "transport_ms": 30},  # the machine here shares two cores with all the rest
         "web": {"port": port},
     }
     recipe = {

@@ -124,6 +124,7 @@ class EngineState(Message, frozen=True):
     exposure_window_ms: float
     degraded: list[str]  # real-time rights that are missing
     reactions: list[ReactionRule]  # of the active recipe
+    recheck_lane: bool
 
 
 # ── gate, engine → recorder ──────────────────────────────────────────────────────────────────────────────────────────

@@ -23,6 +23,7 @@ class Line(Strict):
     exposure_window_ms: float = Field(
         gt=0, le=60_000, description="half the least part spacing: an exposure later than this may show the next part"
     )
+    recheck_lane: bool = Field(default=False, description="the machine leads RECHECK to a lane; else it is rejected")
     least_spacing_counts: int | None = Field(
         default=None,
         gt=1,

@@ -118,6 +118,7 @@ class Engine:
                 its.line.exposure_window_ms,
                 self.degraded,
                 [reaction.rule for reaction in its.reactions],
+                its.line.recheck_lane,
             )
         )
 

@@ -18,6 +18,7 @@ from edge.gate.part import Judged, Part, judge, row, utc
 from edge.gate.peers import EngineLink, Peers
 from edge.gate.reactions import Raised, Reactions
 from edge.gate.records import BEHIND, TOO_MANY, Records
+from edge.gate.transport import Transport
 from edge.messages import GateState, Hello, Inspected, Why
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.realtime import raise_priority
@@ -49,6 +50,7 @@ class Gate:
         self.asked: Part | None = None
         self.degraded: list[str] = []
         self.reactions = Reactions()
+        self.transport = Transport()
         self._reset_seen = False
         self.counts: dict[str, int] = {verdict.value: 0 for verdict in Verdict} | {"late": 0, "anomalies": 0}
         self.last_part: dict[str, int] = {}
@@ -138,6 +140,7 @@ class Gate:
             case Consumed():
                 if (sent := self.sent_ns.pop(event.number, None)) is not None:
                     self.last_part["consumed_us"] = (event.seen_ns - sent) // 1000
+                    self.transport.consumed(sent, event.seen_ns)
             case Session():
                 plc = {"epoch": event.plc_epoch, "number": event.number, "parts": event.parts}
                 self._note("plc_session", event.text, plc=plc)  # where accounting stands before the first part's row
@@ -182,6 +185,7 @@ class Gate:
 
     def _triggered(self, trigger: Trigger) -> None:
         part = self._part(trigger)
+        self.transport.trigger(trigger.earliest_ns, trigger.seen_ns)
         if trigger.fault is not None:
             reason = Why(trigger.fault.code, trigger.fault.text)
             self._finish(part, Verdict.NOT_INSPECTED, [reason], None)
@@ -250,7 +254,8 @@ class Gate:
 
         In this order a gate killed in between leaves a row with OK for a part that the PLC rejects, never the reverse.
         """
-        judged = judge(self.mode, verdict, reasons)
+        lane = self.engine.state.recheck_lane if self.engine.state else False
+        judged = judge(self.mode, verdict, reasons, recheck_lane=lane)
         self.records.add("part", part.number, row(self.station.name, self.mode, part, judged, answer, self._context()))
         self.counts[judged.verdict] += 1
         if self.engine.state is not None:
@@ -310,6 +315,9 @@ class Gate:
         """What every page shows while it is true."""
         found = [Why("alarm", f"{one.text}: {one.remedy}") for one in self.reactions.raised.values()]
         found += self.records.notes
+        if (worst_ms := self.transport.worst_ms) > (allowed_ms := self.station.plc.transport_ms):
+            text = f"the way to the PLC and back took {worst_ms:.1f} ms, plc.transport_ms allows {allowed_ms:g}"
+            found.append(Why("transport_slow", f"{text}: raise it, or speed up scan, poll and network"))
         if self.degraded:
             found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(self.degraded)}"))
         state = self.engine.state
@@ -337,6 +345,7 @@ class Gate:
         plc: dict[str, Any] = {"uri": self.station.plc.uri, "linked": self.plc_fault is None and view is not None}
         if view is not None:
             plc |= {"parts": view.parts, "rejects": view.rejects, "timeouts": view.timeouts, "last": self.last_part}
+            plc["transport_ms"] = self.transport.worst_ms
         unmet = self.unmet()
         self.peers.tell_pages(
             GateState(

@@ -48,17 +48,18 @@ class Judged:
 
     verdict: Verdict  # told to the PLC
     judged: Verdict  # as the recipe decides, whatever the mode
-    disposition: str  # pass, reject, HOLD
+    disposition: str  # pass, recheck, reject, HOLD
     reasons: list[Why]
 
 
-def judge(mode: Mode, verdict: Verdict, reasons: list[Why]) -> Judged:
+def judge(mode: Mode, verdict: Verdict, reasons: list[Why], *, recheck_lane: bool = False) -> Judged:
     """Only AUTO emits a verdict; in any other mode the PLC is told NOT_INSPECTED and the opinion is recorded."""
     if mode is Mode.AUTO or verdict is Verdict.NOT_INSPECTED:
         told, why = verdict, reasons
     else:
         told, why = Verdict.NOT_INSPECTED, [Why(f"mode_{mode.lower()}", f"station is in {mode}"), *reasons]
-    disposition = "HOLD" if mode in HOLDING else "pass" if told is Verdict.OK else "reject"
+    routed = {Verdict.OK: "pass", Verdict.RECHECK: "recheck" if recheck_lane else "reject"}
+    disposition = "HOLD" if mode in HOLDING else routed.get(told, "reject")
     return Judged(told, verdict, disposition, why)
 
 

@@ -150,6 +150,8 @@ def disagreements(part: Row, row: Row) -> list[str]:
         found.append(f"machine took {part['verdict']}, ledger has {row['verdict']}")
     if part["routed"] == "passed" and row["verdict"] != Verdict.OK:
         found.append(f"passed although the ledger has {row['verdict']}")
+    if part["routed"] == "recheck" and row["verdict"] != Verdict.RECHECK:
+        found.append(f"went to the recheck lane although the ledger has {row['verdict']}")
     if part.get("ghost") and row["pictures"]:
         found.append("judged a picture, but no part was there")
     if part.get("picture_sha256"):

@@ -44,6 +44,7 @@ class Belt:
         self.position, self.stopped_until, self.silent_until = 0.0, 0.0, 0.0
         self.stall_s = 0.0  # the next scan comes so much later
         self.running, self.feeding = False, True
+        self.recheck_lane = False  # there is one
         self.reset_after_s: float | None = None  # so long after vision's stop request the operator presses reset
         self._halted_at: float | None = None  # vision asked to stop
         self.flying: deque[OnBelt] = deque()
@@ -215,6 +216,8 @@ class Belt:
                 self._leave(one, "rejected", "the rejecter misfired", REJECTED)
             elif one.cleared:
                 self._leave(one, "passed", "OK", PASSED)
+            elif self.recheck_lane and one.piece.verdict == NAMES[GREY]:
+                self._leave(one, "recheck", "RECHECK", LANE)
             elif self.observe_key and self.registers.vision("STATUS") >> MODE_SHIFT & 7 == OBSERVE_MODE:
                 self._leave(one, "hold", "released by the PLC's observe key", HOLD)
             else:

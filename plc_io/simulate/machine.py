@@ -31,7 +31,7 @@ def simulate(
     uri: str, *, plan: Path | None, parts: int | None, takt_s: float, jitter: float, stage: Path | None,
     wire: Path | None, account: Path,
     travel_s: float, deadline_ms: int, scan_ms: float, wait_ready_s: float | None, faults: list[str], seed: int,
-    endpoints: Path | None, observe_key: bool, reset_after_s: float | None,
+    endpoints: Path | None, observe_key: bool, reset_after_s: float | None, recheck_lane: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """Run until `parts` have left the belt since the account began, or SIGTERM. Returns the machine's summary.
 
@@ -47,7 +47,7 @@ def simulate(
         registers, books, truth, platform, edges, parts=parts, takt_s=takt_s, jitter=jitter, travel_s=travel_s,
         deadline_s=deadline_ms / 1e3, faults=script, seed=seed, observe_key=observe_key,
     )  # fmt: skip
-    belt.reset_after_s = reset_after_s
+    belt.reset_after_s, belt.recheck_lane = reset_after_s, recheck_lane
     machine = Machine(belt, registers, listen(uri), scan_ms / 1e3, wait_ready_s)
     if platform is not None:
         belt.stage_at = 0.0
@@ -172,7 +172,9 @@ def summary(machine: Machine, books: Account) -> dict[str, Any]:
     """The machine's own counts."""
     pieces = books.pieces
     verdicts = {name: sum(piece.verdict == name for piece in pieces) for name in NAMES.values()}
-    routes = {route: sum(piece.routed == route for piece in pieces) for route in ("passed", "rejected", "hold")}
+    routes = {
+        route: sum(piece.routed == route for piece in pieces) for route in ("passed", "rejected", "recheck", "hold")
+    }
     return {
         "parts": len(pieces),
         "triggers": books.parts,

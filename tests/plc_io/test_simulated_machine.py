@@ -156,6 +156,14 @@ def test_only_a_matching_ok_passes(machine: Machine) -> None:
     assert all(what == 1 for _, what in vision.confirmations[1:])
 
 
+def test_a_recheck_lane_takes_recheck_and_nothing_else(machine: Machine) -> None:
+    machine.start("--recheck-lane", parts=4)
+    vision = ScriptedVision(machine.port)
+    vision.run(machine, lambda seq, part, epoch: vision.send(seq, part, epoch, part))
+    assert machine.summary()["routed"] == {"passed": 1, "rejected": 2, "recheck": 1, "hold": 0}
+    assert vision.confirmations[:3] == [(1, 2), (2, 1), (3, 3)]
+
+
 def test_a_late_ok_is_counted_and_never_applied(machine: Machine) -> None:
     machine.start("--deadline-ms", "50", parts=3)
     vision = ScriptedVision(machine.port)

@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,22 +139,21 @@ def notes(line: LineUnderTest) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="session")
-def power_cut_shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("shim") / "power_cut.so"
-    source = Path(__file__).parent / "peers" / "power_cut.c"
+def shim(folder: Path, name: str) -> str:
+    """A library for LD_PRELOAD, built from `peers/`."""
+    program, source = folder / f"{name}.so", Path(__file__).parent / "peers" / f"{name}.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", program, source, "-ldl"], check=True)
-    return program
+    return str(program)
 
 
 def test_after_a_power_cut_every_row_that_was_announced_is_there(
-    line: LineUnderTest, power_cut_shim: Path, monkeypatch: pytest.MonkeyPatch
+    line: LineUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was not synced is gone. The rest of the line goes on: it finds its tail, and the counts agree."""
     after = line.folder / "after"
     after.mkdir()
     line.start_machine(1_000_000)
-    monkeypatch.setenv("LD_PRELOAD", str(power_cut_shim))
+    monkeypatch.setenv("LD_PRELOAD", shim(line.folder, "power_cut"))
     monkeypatch.setenv("POWER_CUT_FROM", str(line.state.root))
     monkeypatch.setenv("POWER_CUT_TO", str(after))
     line.start_station()
@@ -211,3 +211,65 @@ def listen(line: LineUnderTest, announced: list[int], parts: int) -> None:
             time.sleep(0.001)
     channel.close()
     assert len(announced) >= parts
+
+
+def test_a_disk_that_fails_for_a_while_costs_no_row(line: LineUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    switch = line.folder / "disk is bad"
+    monkeypatch.setenv("LD_PRELOAD", shim(line.folder, "bad_disk"))
+    monkeypatch.setenv("BAD_DISK_SWITCH", str(switch))
+    monkeypatch.setenv("BAD_DISK_FROM", str(line.state.root))
+    line.start_machine(1_000_000)
+    line.start_station()
+    monkeypatch.delenv("LD_PRELOAD")
+    line.wait_for_parts(6)
+    for _ in range(2):
+        switch.touch()
+        wait_until(lambda: notes(line) == ["ledger_stuck"], "the gate to hear of the bad disk")
+        seen = len(read_account(line.account))
+        line.wait_for_parts(seen + 8)
+        switch.unlink()
+        wait_until(lambda: notes(line) == [], "the recorder to be well again")
+        line.wait_for_parts(seen + 14)
+    result = stop_feeding(line)
+    holds(line, result)
+    assert result["not_inspected"] == {}
+
+
+def test_the_time_of_day_may_jump_a_day_either_way(line: LineUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """libfaketime moves CLOCK_REALTIME of the station; rows keep their order, deadlines do not notice."""
+    offset = line.folder / "offset"
+    offset.write_text("+0\n")
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("FAKETIME_TIMESTAMP_FILE", str(offset))
+    monkeypatch.setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    monkeypatch.setenv("FAKETIME_NO_CACHE", "1")
+    line.start_machine(1_000_000)
+    line.start_station()
+    monkeypatch.delenv("LD_PRELOAD")
+    for jump in ("+86400\n", "-86400\n", "+0\n"):
+        seen = len(read_account(line.account)) if line.account.exists() else 0
+        line.wait_for_parts(seen + 8)
+        offset.write_text(jump)
+    result = stop_feeding(line)
+    holds(line, result)
+    assert result["not_inspected"] == {}
+    days = {row["utc"][:10] for row in line.rows()}
+    assert len(days) == 3
+
+
+def test_busy_neighbours_cost_no_invariant(line: LineUnderTest) -> None:
+    """Four processes that want both cores, and one that takes memory and touches it again and again."""
+    hog = "import time\nwhile True: pass"
+    eater = "x = bytearray(2_000_000_000)\nwhile True:\n    for k in range(0, len(x), 4096): x[k] = 1"
+    busy = [subprocess.Popen([sys.executable, "-c", code]) for code in [hog] * 4 + [eater]]
+    try:
+        line.start_machine(60)
+        line.start_station()
+        result = line.finish()
+    finally:
+        for one in busy:
+            one.kill()
+            one.wait()
+    holds(line, result)
+    assert result["triggers"] == 60

@@ -84,7 +84,7 @@ function showVerdict(stale) {
   say("age", part ? (stale ? clock(part.utc) : duration(Math.max(0, performance.now() - partAt))) : "");
   if (key === "STALE") say("verdict-means", staleWords(stale));
   else if (key === "HOLD") say("verdict-means", `${t("would be")} ${t(part.judged.replace("_", " "))}, ${t("not applied")}`);
-  else say("verdict-means", t(means));
+  else say("verdict-means", t(key === "RECHECK" && part.disposition !== "recheck" ? "rejected" : means));
 }
 
 function staleWords(stale) {
