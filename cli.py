@@ -95,10 +95,12 @@ def doctor(
 @app.command()
 def process(name: str, state: State = STATE, fd: Annotated[int | None, typer.Option(hidden=True)] = None) -> None:
     """One process of a station whose state folder exists: gate, engine, recorder or web."""
+    from edge.process import only_one
     from edge.settings import StateFolder
 
     folder = StateFolder(state)
     folder.make()
+    _lock = only_one(folder, name)  # held until this process ends
     if name == "gate":
         from edge.gate.loop import run as run_gate
 
@@ -145,6 +147,8 @@ def evaluate(
     """How well a package judges labelled pictures."""
     from training.evaluate import evaluate as run_evaluate
 
+    if json is not None:
+        json.touch()  # refused now, not after the work
     result = run_evaluate(package, data, subset, trust)
     if json is not None:
         json.write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
@@ -176,6 +180,8 @@ def bench(
     from edge.bench import bench as run_bench
     from edge.settings import StateFolder
 
+    if json is not None:
+        json.touch()
     result = run_bench(target, StateFolder(state), runs=runs, certify=certify, margin_ms=margin_ms, progress=progress)
     if json is not None:
         json.write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
@@ -221,7 +227,9 @@ def camera_probe(uri: str, json: AsJson = False) -> None:
 
 
 @camera_app.command("grab")
-def camera_grab(uri: str, count: int = 1, out: Path = Path("grabbed"), json: AsJson = False) -> None:
+def camera_grab(
+    uri: str, count: Annotated[int, typer.Option(min=1)] = 1, out: Path = Path("grabbed"), json: AsJson = False
+) -> None:
     """Expose and save pictures; `sim:` also writes its ground truth as dataset.csv."""
     from camera_drivers.drivers import grab
 
@@ -278,11 +286,15 @@ def plc_simulate(
 
 
 @ledger_app.command("verify")
-def ledger_verify(ledger: Path, json: AsJson = False) -> None:
+def ledger_verify(
+    ledger: Path,
+    head: Annotated[str | None, typer.Option(help="A head noted elsewhere: finds rows cut off the end.")] = None,
+    json: AsJson = False,
+) -> None:
     """Walk the whole chain of hashes."""
     from edge.recorder.verify import verify
 
-    show(verify(ledger), json)
+    show(verify(ledger, head), json)
 
 
 @ledger_app.command("export")
@@ -328,6 +340,9 @@ def main() -> NoReturn:
         sys.exit(2 if isinstance(err, SettingsError) else 1)
     except BrokenPipeError:
         sys.exit(128 + signal.SIGPIPE)
+    except OSError as err:
+        print(f"jidoka: {err.filename or 'input/output'}: {err.strerror or err}: check the path", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     sys.exit(0)

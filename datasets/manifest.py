@@ -80,6 +80,8 @@ def from_folder(root: Path) -> Iterator[Sample]:
     for subset in ("train", "test"):
         for path in pictures_in(root / subset):
             kind = path.parent.name
+            if path.parent == root / subset and subset == "test":
+                raise DataError(f"{path}: lies in test/ itself", "put it into test/good/ or test/<defect>/")
             good = kind in GOOD or kind == subset
             masks = root / "ground_truth" / kind
             mask = next((m for m in (masks / f"{path.stem}_mask.png", masks / path.name) if m.is_file()), None)
@@ -105,6 +107,9 @@ def from_csv(path: Path) -> Iterator[Sample]:
         raise DataError(f"{path}: {err}", "a UTF-8 CSV file with at least path,label") from err
     for number, row in enumerate(rows, 2):
         label = (row.get("label") or "").strip().lower()
+        subset = (row.get("subset") or "").strip()
+        if subset not in ("", "train", "test"):
+            raise DataError(f"{path}: line {number}: subset {subset!r}", "train, test, or empty for both")
         if not row.get("path") or label not in ("ok", "ng"):
             raise DataError(f"{path}: line {number}: path {row.get('path')!r}, label {label!r}", "label is ok or ng")
         mask = path.parent / row["mask"] if row.get("mask") else None
@@ -115,7 +120,7 @@ def from_csv(path: Path) -> Iterator[Sample]:
             mask,
             row.get("boxes") or "",
             row.get("split") or "",
-            row.get("subset") or "",
+            subset,
             row.get("group") or row["path"],
             row.get("extra") or "",
         )
@@ -136,5 +141,5 @@ def from_coco(path: Path) -> Iterator[Sample]:
             kind = boxes[0].split(" ", 4)[4] if boxes else ""
             name = image["file_name"]
             yield Sample(path.parent / name, "ng" if boxes else "ok", kind, None, ";".join(boxes), "", "", name, "")
-    except (OSError, ValueError, KeyError, TypeError) as err:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
         raise DataError(f"{path}: not a COCO file ({err!r})", "images, annotations with bbox, categories") from err

@@ -21,7 +21,7 @@ import tomlkit
 
 from edge.recorder.verify import read_account, reconcile
 from edge.settings import StateFolder
-from edge.supervisor import die_with_parent
+from edge.supervisor import die_with_parent, take_lock
 from quality.intervals import upper_bound
 from vocabulary import SettingsError, Verdict
 
@@ -30,6 +30,7 @@ BLOCK = 100  # cells; a module has 60 or 72
 READY_S = 60.0  # a cold start takes a few seconds; a busy machine gets more
 MACHINE_LIVES = 10  # a machine that was killed is switched on again so often
 AT_LEAST = 0.7  # balanced accuracy: always-OK and always-NG reach 0.5
+ENOUGH = 10  # inspected parts of each kind from which on balanced accuracy is judged
 NG_SHARE = 0.4  # of the parts that come: enough of both to bound both errors
 DEADLINE_MS = 200
 
@@ -92,7 +93,9 @@ def judge(
     problems = list(result["problems"])
     if parts is not None and result["triggers"] != parts:
         problems.append(f"{result['triggers']} of {parts} parts went through")
-    if parts is not None and (accuracy is None or accuracy < AT_LEAST):
+    if min(len(good), len(bad)) < ENOUGH:
+        accuracy = None  # too few of one kind say nothing
+    if parts is not None and accuracy is not None and accuracy < AT_LEAST:
         problems.append(f"balanced accuracy {accuracy} is below {AT_LEAST}")
     return {
         **result,
@@ -138,6 +141,8 @@ def fresh(folder: StateFolder) -> None:
     if folder.root.exists() and any(folder.root.iterdir()) and not marker.exists():
         raise SettingsError(f"--state {folder.root}: not empty and not from a demo", "choose another folder")
     if folder.root.exists():
+        if folder.run.exists():
+            take_lock(folder).close()  # refuses while a station runs there
         shutil.rmtree(folder.root)
     folder.make()
     marker.touch()
@@ -203,7 +208,8 @@ def write_station(folder: StateFolder, plc: str, port: int, takt_s: float) -> Pa
         "name": "solar-cell",
         "number": 1,
         "product": "Monocrystalline solar cell, electroluminescence",
-        "line": {"takt_s": takt_s, "deadline_ms": DEADLINE_MS - 20, "exposure_window_ms": 1000 * takt_s / 2},
+        "line": {"takt_s": takt_s, "deadline_ms": DEADLINE_MS - 20, "exposure_window_ms": 1000 * takt_s / 2}
+        | {"least_spacing_counts": max(2, int(1000 * takt_s))},  # the simulated belt: 1,000 counts a second
         "tools": [{"name": "surface", "camera": "top", "package": "../../packages/solar-cell.jdk"}],
     }
     (folder.root / "recipes" / "solar-cell").mkdir(parents=True)

@@ -125,6 +125,7 @@ class EngineState(Message, frozen=True):
     degraded: list[str]  # real-time rights that are missing
     reactions: list[ReactionRule]  # of the active recipe
     recheck_lane: bool
+    least_spacing_counts: int | None
 
 
 # ── gate, engine → recorder ──────────────────────────────────────────────────────────────────────────────────────────

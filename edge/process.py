@@ -1,18 +1,21 @@
 """What each of the station's processes has in common: stop on a signal, prove progress, write a log."""
 
+import fcntl
 import logging
 import mmap
 import os
 import signal
 import time
 from pathlib import Path
-from typing import TextIO, cast
+from typing import IO, TextIO, cast
 
 import structlog
 
 from edge.settings import StateFolder
+from vocabulary import SettingsError
 
 PROCESSES = ("recorder", "gate", "engine", "web")  # in the order of starting; `uplink` comes with the hub
+LOCK_S = 1.0  # how long a process waits for its killed predecessor to be gone
 LOG_BYTES = 50_000_000  # then the log becomes NAME.1.jsonl
 
 
@@ -66,6 +69,24 @@ def start_log(state: StateFolder, process: str, station: str, epoch: int) -> str
     )
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return log.bind(process=process, station=station, epoch=epoch)
+
+
+def only_one(state: StateFolder, process: str) -> IO[bytes]:
+    """A lock that two processes of one name and state folder never hold at once. Raises SettingsError."""
+    if process not in PROCESSES:
+        raise SettingsError(f"process {process!r}", f"one of {', '.join(PROCESSES)}")
+    file = (state.run / f"{process}.lock").open("ab")
+    until = time.monotonic() + LOCK_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError as err:
+            if time.monotonic() > until:
+                file.close()
+                what = f"state folder {state.root}: process {process} runs here already"
+                raise SettingsError(what, "stop it, or use another --state") from err
+            time.sleep(0.01)  # a killed one lets go within milliseconds
 
 
 class LogFile:

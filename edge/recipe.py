@@ -28,8 +28,17 @@ class Line(Strict):
         default=None,
         gt=1,
         lt=2**30,
-        description="least part spacing in encoder counts; trigger_source encoder needs it",
+        description="least part spacing in encoder counts: the encoder join, and late triggers",
     )
+
+    @model_validator(mode="after")
+    def window(self) -> "Line":
+        """A window of more than half a takt would let the next part in."""
+        if self.exposure_window_ms > self.takt_s * 500 + 1e-6:
+            raise ValueError(
+                f"exposure_window_ms {self.exposure_window_ms:g} is more than half of takt_s {self.takt_s:g}"
+            )
+        return self
 
 
 class Tool(Strict):

@@ -37,6 +37,7 @@ class PlcSettings(Strict):
     transport_ms: float = Field(
         default=10,
         ge=0,
+        le=10_000,
         description="measured maxima of trigger transport and write-to-consumed; taken off the PLC's deadline",
     )
 

@@ -12,7 +12,7 @@ from vocabulary import SettingsError
 class Strict(BaseModel):
     """Frozen, and an unknown field is an error: a misspelt setting must never be silently ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -23,7 +23,7 @@ class Limits:
 
 def decide(score: float, limits: Limits) -> tuple[Verdict, Reason]:
     """The verdict of one score; at the limit is above it."""
-    if score >= limits.ng:
+    if not score < limits.ng:  # also when either is no number
         return Verdict.NG, Reason("score_above_limit", f"score {score:.3f} is above the limit {limits.ng:.3f}")
     if limits.recheck is not None and score >= limits.recheck:
         text = f"score {score:.3f} lies between {limits.recheck:.3f} and the limit {limits.ng:.3f}"

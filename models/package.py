@@ -10,6 +10,7 @@ import json
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,9 @@ def read_package(path: Path, trust: Path | None) -> Package:
         _ = found.limits, found.health_limits, [manifest["input"][key] for key in ("channels", "width", "height")]
     except (KeyError, TypeError) as err:
         raise ModelError(f"{path}: manifest.json lacks {err}", REMEDY) from err
+    numbers = [found.limits.ng, found.limits.recheck or 0.0, *asdict(found.health_limits).values()]
+    if not all(isinstance(number, int | float) and isfinite(number) for number in numbers):
+        raise ModelError(f"{path}: manifest.json: a limit is no finite number", REMEDY)
     return found
 
 

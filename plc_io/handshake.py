@@ -4,7 +4,7 @@ Every trigger leaves here exactly once, in order; what can't be trusted leaves w
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plc_io.signals import (
     CONFIRM,
@@ -30,6 +30,7 @@ REMEMBERED = 256  # triggers whose seq and part id are kept for their result
 TORN_POLLS = 2  # a slot that is half written for longer than this is a fault of the PLC
 BACKLOG = 64  # results waiting for the PLC's acknowledgement; older ones are past every deadline
 U32 = 1 << 32
+MOST_MISSED = 20_000  # triggers that get a row each after an absence; more, or a counter that went back, is one event
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Trigger:
     seen_ns: int  # the poll that saw it
     earliest_ns: int | None  # the poll before was asked then: the trigger can't be older; None: age unknown
     fault: Reason | None  # not None: NOT_INSPECTED, without an exposure
+    behind: int | None = None  # encoder counts since it was latched, when the poll saw it; None: not given
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ class Handshake:
         self.base = 0  # PARTS before this epoch's first trigger
         self.confirmed = 0
         self.last_poll_ns: int | None = None
+        self.encoder = 0  # live belt position as of the last header; 0: not given
         self.outstanding: OrderedDict[int, Result] = (
             OrderedDict()
         )  # result seq → result, written or not, not acknowledged
@@ -154,14 +157,23 @@ class Handshake:
         self.results_open = value(words, "VIS_EPOCH_SEEN") == self.vision_epoch
         if self.results_open:
             events += self._acknowledged(value(words, "ACK_SEQ"), now_ns)
+        self.encoder = value(words, "ENCODER")
         events += self._count_check(words)
         new = distance(self.seq, value(words, "TRIG_SEQ"))
+        if self.seq and new > SEQUENCE_MAX // 2:
+            text = f"TRIG_SEQ went back from {self.seq} to {value(words, 'TRIG_SEQ')}: check the PLC program"
+            events.append(Anomaly("sequence_back", text))
+            self.seq, new = value(words, "TRIG_SEQ"), 0
         if new > TRIGGER_SLOTS:
             why = Reason("trigger_ring_overrun", f"{new} triggers since the last poll, the ring holds {TRIGGER_SLOTS}")
             for _ in range(new - TRIGGER_SLOTS):
                 events.append(self._lost(why, now_ns))
             new = TRIGGER_SLOTS
         confirmations = distance(self.confirmed, value(words, "CONF_SEQ"))
+        if self.confirmed and confirmations > SEQUENCE_MAX // 2:
+            text = f"CONF_SEQ went back from {self.confirmed} to {value(words, 'CONF_SEQ')}: check the PLC program"
+            events.append(Anomaly("sequence_back", text))
+            self.confirmed, confirmations = value(words, "CONF_SEQ"), 0
         if confirmations > CONFIRM_SLOTS:
             events.append(Anomaly("confirm_ring_overrun", f"{confirmations - CONFIRM_SLOTS} confirmations were missed"))
             self.confirmed = following(self.confirmed, confirmations - CONFIRM_SLOTS)
@@ -273,6 +285,12 @@ class Handshake:
         if known is None:
             self._adopt(epoch, last, parts)
             events.append(Session(epoch, last, False, parts, f"first contact; accounting begins after part {parts}"))
+        elif self._implausible(known, epoch, parts, last):
+            ahead = (last - self._sequence_of(known.number)) % SEQUENCE_MAX  # numbers of one epoch never come twice
+            self._adopt(epoch, known.number + ahead if known.plc_epoch == epoch else last, parts)
+            text = f"the PLC counts {parts} parts, the ledger ended at {known.parts}: accounting begins anew at {parts}"
+            events.append(Anomaly("counter_mismatch", f"{text}; was the PLC replaced or its memory lost?"))
+            events.append(Session(epoch, last, False, parts, text))
         elif known.plc_epoch == epoch:
             missed = (parts - known.parts) % U32
             self._adopt(epoch, known.number, known.parts)
@@ -300,9 +318,19 @@ class Handshake:
         self.confirmed = value(words, "CONF_SEQ") if resumed is None else resumed
         return events
 
+    def _implausible(self, known: Accounted, epoch: int, parts: int, last: int) -> bool:
+        """More triggers missed than any absence explains, or a counter that went back."""
+        before = 0 if known.plc_epoch == epoch else last  # those of the new epoch are counted apart
+        return (parts - known.parts) % U32 > MOST_MISSED or (parts - before - known.parts) % U32 > MOST_MISSED
+
     def _adopt(self, epoch: int, number: int, parts: int) -> None:
         self.plc_epoch, self.number, self.base = epoch, number, (parts - number) % U32
-        self.seq = (number - 1) % SEQUENCE_MAX + 1 if number else 0
+        self.seq = self._sequence_of(number)
+
+    @staticmethod
+    def _sequence_of(number: int) -> int:
+        """The 16-bit form of a trigger's number; 0: none yet."""
+        return (number - 1) % SEQUENCE_MAX + 1 if number else 0
 
     def _count_check(self, words: list[int]) -> list[Event]:
         """The PLC's own count of parts must agree with ours once nothing is on its way."""
@@ -335,7 +363,8 @@ class Handshake:
         earliest = self._torn_since_ns or self.last_poll_ns
         fault = None if earliest is not None else Reason("trigger_age_unknown", "the gate has just begun to poll")
         encoder, recipe = get(entry, TRIGGER["ENCODER"]), get(entry, TRIGGER["RECIPE"]) or None
-        return self._trigger(part_id, encoder, recipe, now_ns, earliest, fault)
+        behind = (self.encoder - encoder + U32 // 2) % U32 - U32 // 2 if self.encoder else None
+        return replace(self._trigger(part_id, encoder, recipe, now_ns, earliest, fault), behind=behind)
 
     def _lost(self, why: Reason, now_ns: int) -> Trigger:
         self._count()

@@ -61,6 +61,7 @@ PLC_HEADER = block(
     ("REJECTS", 2, "retentive: parts rejected"),
     ("TIMEOUTS", 2, "retentive: parts without a verdict in time"),
     ("UNCONFIRMED", 2, "retentive: rejects that no sensor confirmed"),
+    ("ENCODER", 2, "belt position now; with it vision refuses a trigger that was published too late. 0: not given"),
 )
 TRIGGER = block(
     ("SEQ", 1, "1 … 65535; differs from SEQ_AGAIN while it is being written"),

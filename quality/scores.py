@@ -33,6 +33,8 @@ def aupro(maps: list[Numbers], masks: list[npt.NDArray[np.uint8]], most: float =
         return None
     regions = [cv2.connectedComponents(mask)[1] for mask in masks]
     outside = np.concatenate([m[mask == 0] for m, mask in zip(maps, masks, strict=True)])
+    if not outside.size:
+        return None  # nothing is good: no false positive can be
     limits = np.quantile(outside, 1 - np.linspace(0, most, steps))
     overlap = np.zeros(steps)
     count = 0

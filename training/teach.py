@@ -24,6 +24,8 @@ from vocabulary import DataError, Image, SettingsError
 
 AUTO = "nearest"  # the numbers behind it: README.md of this folder
 LEAST = 10  # good pictures; below this neither texture nor spread is known
+LEAST_GROUPS = 2  # held out in turn
+LEAST_CONTRAST = 1.0  # grey levels, standard deviation: below this there is nothing on the picture
 GOLDEN = 3  # pictures replayed on every machine that loads the package
 
 
@@ -39,7 +41,14 @@ def teach(
     samples = read(data).of("train", "ok")
     if len(samples) < LEAST:
         raise DataError(f"{data}: {len(samples)} good pictures to learn from", f"at least {LEAST}, better 30 to 100")
+    if len({sample.group for sample in samples}) < LEAST_GROUPS:
+        raise DataError(
+            f"{data}: all good pictures are of one group", "limits need parts that the model was not fitted on"
+        )
     images = [load(sample.path) for sample in samples]
+    for sample, image in zip(samples, images, strict=True):
+        if measure(image).contrast < LEAST_CONTRAST:
+            raise DataError(f"{sample.path}: a picture without contrast", "lens cap, dead light? remove it")
     channels = same_channels(samples, images)
     patches = extract(images, channels, progress)
     method = AUTO if method == "auto" else method

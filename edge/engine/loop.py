@@ -119,6 +119,7 @@ class Engine:
                 self.degraded,
                 [reaction.rule for reaction in its.reactions],
                 its.line.recheck_lane,
+                its.line.least_spacing_counts,
             )
         )
 

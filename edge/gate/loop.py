@@ -17,19 +17,20 @@ from edge.gate.journal import Journal
 from edge.gate.part import Judged, Part, judge, row, utc
 from edge.gate.peers import EngineLink, Peers
 from edge.gate.reactions import Raised, Reactions
-from edge.gate.records import BEHIND, TOO_MANY, Records
+from edge.gate.records import BEHIND, FEW, TOO_MANY, Records
 from edge.gate.transport import Transport
 from edge.messages import GateState, Hello, Inspected, Why
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.realtime import raise_priority
 from edge.settings import StateFolder
 from plc_io.drivers import link
-from plc_io.handshake import Accounted, Anomaly, Confirmation, Consumed, Result, Session, Trigger
+from plc_io.handshake import Accounted, Anomaly, Confirmation, Consumed, Event, Result, Session, Trigger
 from plc_io.session import PlcSession
 from vocabulary import Clock, DeviceError, Mode, MonotonicClock, Verdict
 
 TELL_NS = 100_000_000  # a page hears from the gate ten times a second
 BACKOFF_NS = (20_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000)  # between attempts on a lost PLC
+BATCH = 100  # events of the PLC per round, so that the heartbeat goes on through any number of them
 MAX_WAITING = 64  # parts that wait for the engine; above that the oldest are past their deadline anyway
 
 
@@ -46,6 +47,7 @@ class Gate:
         self.link = link(self.station.plc.uri)
         self.plc: PlcSession | None = None  # made when the ledger has said where it stands
         self.plc_fault: DeviceError | None = None
+        self.events: deque[Event] = deque()  # of the PLC, not dealt with yet: thousands after a long absence
         self.waiting: deque[Part] = deque()  # triggered, not asked yet
         self.asked: Part | None = None
         self.degraded: list[str] = []
@@ -71,13 +73,17 @@ class Gate:
             self._answered(answer)
         if self.clock.now_ns() >= self._next_poll_ns:
             self._poll()
+        for _ in range(min(BATCH, len(self.events))):
+            if self.records.numbers_left >= FEW:
+                self._happened(self.events.popleft())
         self._expire()
         self._ask()
         self.engine.ping()
         self._tell_pages()
 
     def _sleep(self) -> bool:
-        due = [self._next_poll_ns, *(part.deadline_ns for part in self._in_flight())]
+        due = [0] if self.events and self.records.numbers_left >= FEW else []
+        due += [self._next_poll_ns, *(part.deadline_ns for part in self._in_flight())]
         left_s = max(0.0, (min(due) - self.clock.now_ns()) / 1e9)
         peers = [*self.peers.waiting(), *([self.records.channel] if self.records.channel else [])]
         return bool(select.select(peers, [], [], left_s)[0])  # select keeps microseconds; poll and epoll round to ms
@@ -106,8 +112,7 @@ class Gate:
         self._next_poll_ns = max(
             self._next_poll_ns + int(self.station.plc.poll_ms * 1e6), self.clock.now_ns()
         )  # a late poll is not made up for by a burst
-        for event in events:
-            self._happened(event)
+        self.events += events
         self._reset(session.plc.fault_reset)
 
     def _session(self) -> PlcSession | None:
@@ -120,7 +125,8 @@ class Gate:
                 for number, parts in stands.missing:
                     self._never_judged(stands.plc_epoch, number, parts)
             self.plc = PlcSession(self.link, self.epoch, accounted, self.clock)
-        return None if len(self.records.held) >= TOO_MANY else self.plc
+        stuck = len(self.records.held) >= TOO_MANY or self.records.numbers_left < FEW
+        return None if stuck else self.plc
 
     def _never_judged(self, plc_epoch: int, number: int, parts: int) -> None:
         """A hole in the ledger that a killed gate left behind."""
@@ -129,7 +135,7 @@ class Gate:
         why = Why("gate_restarted", "gate was restarted before this part's verdict was recorded")
         self._finish(self._part(trigger), Verdict.NOT_INSPECTED, [why], None)
 
-    def _happened(self, event: Trigger | Confirmation | Consumed | Session | Anomaly) -> None:
+    def _happened(self, event: Event) -> None:
         match event:
             case Trigger():
                 self._triggered(event)
@@ -186,9 +192,13 @@ class Gate:
     def _triggered(self, trigger: Trigger) -> None:
         part = self._part(trigger)
         self.transport.trigger(trigger.earliest_ns, trigger.seen_ns)
+        for earlier in self._in_flight():
+            earlier.next_seen_ns = earlier.next_seen_ns or trigger.seen_ns
         if trigger.fault is not None:
             reason = Why(trigger.fault.code, trigger.fault.text)
             self._finish(part, Verdict.NOT_INSPECTED, [reason], None)
+        elif late := self._published_late(trigger):
+            self._finish(part, Verdict.NOT_INSPECTED, [late], None)
         elif unmet := self._cannot_inspect():
             self._finish(part, Verdict.NOT_INSPECTED, unmet, None)
         else:
@@ -198,6 +208,15 @@ class Gate:
         """A reaction holds the line: READY is off until it is reset; parts that come all the same are judged."""
         one = self.reactions.hold
         return [Why("held", f"{one.text}: {one.remedy}; then reset")] if one else []
+
+    def _published_late(self, trigger: Trigger) -> Why | None:
+        """By the encoder the part has left the camera: its sensor saw it long before the PLC told us."""
+        spacing = self.engine.state.least_spacing_counts if self.engine.state else None
+        follows = any(camera.trigger_source == "software" for camera in self.station.cameras)
+        if not follows or spacing is None or trigger.behind is None or 2 * trigger.behind < spacing:
+            return None
+        text = f"the belt moved {trigger.behind} counts between the part sensor and this trigger, spacing is {spacing}"
+        return Why("trigger_late", f"{text}: speed up the PLC's scan")
 
     def _cannot_inspect(self) -> list[Why]:
         """Why no part can be judged now; empty: ask the engine."""
@@ -233,7 +252,19 @@ class Gate:
             late = Why("engine_late", f"answer came after the deadline; it said {answer.verdict}")
             self._finish(part, Verdict.NOT_INSPECTED, [late], answer)
             return
+        if next_part := self._shows_next(part, answer):
+            self._finish(part, Verdict.NOT_INSPECTED, [next_part], answer)
+            return
         self._finish(part, Verdict(answer.verdict), answer.reasons, answer)
+
+    def _shows_next(self, part: Part, answer: Inspected) -> Why | None:
+        """A picture without an exposure time of its own that arrived after the next trigger may be the next part's."""
+        late = [
+            one for one in answer.pictures if one.clock == "host" and one.arrived_ns >= (part.next_seen_ns or 1 << 63)
+        ]
+        if not late:
+            return None
+        return Why("exposed_late", f"camera {late[0].camera}: its picture arrived after the next part's trigger")
 
     def _expire(self) -> None:
         """No answer by the deadline, or the engine died with the question: NOT_INSPECTED leaves now."""

@@ -22,6 +22,9 @@ class Part:
     expose_by_ns: int
     deadline_ns: int
     asked_ns: int | None = None
+    next_seen_ns: int | None = (
+        None  # when the trigger after this one was seen: what arrives later may show the next part
+    )
     laps_ns: dict[str, int] = field(default_factory=dict)
 
     def request(self, gate_epoch: int, *, recipe: bool) -> Inspect:

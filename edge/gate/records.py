@@ -10,6 +10,7 @@ from edge.settings import StateFolder
 
 BEHIND = 500  # uncommitted records from which nothing is OK any more: the ledger could not prove it
 TOO_MANY = 50_000  # from here the gate stops polling, its heartbeat stops, and the PLC holds the line
+FEW = 128  # part numbers left below which the gate takes no more triggers
 LOW = 1_000  # part numbers left when the next range is asked for
 
 
@@ -25,7 +26,7 @@ class Records:
         self.welcome: Welcome | None = None  # the first one: where the ledger stood when this gate began
         self.notes: list[Why] = []  # of the recorder, for every page
         self.held: deque[Record] = deque()  # not yet on disk, oldest first
-        self._unsent = 0  # how many at the end of `held` this recorder has not been given yet
+        self._unsent: deque[Record] = deque()  # the last of `held`, which this recorder has not been given yet
         self._ranges: deque[tuple[int, int]] = deque()
         self._asked = False
         self._sequence = 0
@@ -48,7 +49,7 @@ class Records:
         record = Record(self.hello.epoch, self._sequence, kind, part, body)
         self.journal.add(record, self.held)
         self.held.append(record)
-        self._unsent += 1
+        self._unsent.append(record)
         self._send_held()
 
     def pump(self) -> None:
@@ -80,13 +81,14 @@ class Records:
             case Committed() if message.epoch == self.hello.epoch:
                 while self.held and self.held[0].sequence <= message.sequence:
                     self.held.popleft()
-                self._unsent = min(self._unsent, len(self.held))
                 if not self.held:
                     self.journal.clear()
 
     def _connect(self) -> None:
         self.channel = connect(self.path)
-        self._unsent, self._asked, self._given, self._greeted = len(self.held), False, 0, False
+        if self.channel is not None:
+            self._unsent = deque(self.held)
+            self._asked, self._given, self._greeted = False, 0, False
 
     def _greet(self) -> None:
         """Left-over records first: the recorder tells where the ledger stands when it hears our Hello."""
@@ -99,8 +101,8 @@ class Records:
     def _send_held(self) -> None:
         if self.channel is not None and not self._greeted:
             self._greet()
-        while self._greeted and self._unsent and self.channel is not None and self._send(self.held[-self._unsent]):
-            self._unsent -= 1
+        while self._greeted and self._unsent and self.channel is not None and self._send(self._unsent[0]):
+            self._unsent.popleft()
 
     def _send(self, message: Hello | Record | Reserve) -> bool:
         try:
@@ -110,6 +112,7 @@ class Records:
             return False
 
     def _lose(self) -> None:
+        self._greeted = False
         if self.channel is not None:
             self.channel.close()
             self.channel = None

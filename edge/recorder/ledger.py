@@ -149,8 +149,11 @@ class Ledger:
         return found.fetchone() is not None
 
     def reserve(self) -> tuple[int, int]:
-        """A range of part numbers that nobody else ever gets, durable before it is returned."""
-        (last,) = self.db.execute("UPDATE reserved SET last = last + ? RETURNING last", (RANGE,)).fetchone()
+        """A range of part numbers that nobody else ever gets, durable before it is returned. Raises LedgerError."""
+        try:
+            (last,) = self.db.execute("UPDATE reserved SET last = last + ? RETURNING last", (RANGE,)).fetchone()
+        except sqlite3.Error as err:
+            raise LedgerError(f"{self.path}: {err}", "free disk space") from err
         return last - RANGE + 1, last
 
     def standing(self) -> Standing | None:

@@ -141,7 +141,11 @@ class Recorder:
                 if self.due is None:
                     self.due = time.monotonic() + GROUP_S
             case Reserve():
-                self._send(peer, Reserved(*self.ledger.reserve()))
+                try:
+                    self._send(peer, Reserved(*self.ledger.reserve()))
+                except LedgerError as err:
+                    self.log.error("no part numbers", why=str(err))
+                    self._drop(peer)  # it comes again and asks again
             case FrameRing():
                 if self.ring is not None:
                     self.ring.close()

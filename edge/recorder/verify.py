@@ -12,6 +12,7 @@ from edge.recorder.ledger import GENESIS, chain
 from vocabulary import LedgerError, Verdict
 
 Row = dict[str, Any]
+ACCOUNT = ("part", "plc_epoch", "number", "verdict", "routed")  # what a line of the machine's account must say
 
 
 def rows(path: Path) -> Iterator[tuple[int, str, str, str]]:
@@ -32,9 +33,12 @@ def query(path: Path, statement: str) -> Iterator[Any]:
         db.close()
 
 
-def verify(path: Path) -> dict[str, Any]:
-    """Walk the whole chain. Returns {entries, parts, head}; raises LedgerError at the first row that does not fit."""
-    head, entries, parts = GENESIS, 0, 0
+def verify(path: Path, noted: str | None = None) -> dict[str, Any]:
+    """Walk the whole chain. Returns {entries, parts, head}; raises LedgerError at the first row that does not fit.
+
+    `noted` is a head noted elsewhere: it must be in the chain, else rows were cut off its end or all was written anew.
+    """
+    head, entries, parts, found = GENESIS, 0, 0, noted is None
     columns = iter(query(path, "SELECT entry, kind, part, epoch, sequence FROM entry ORDER BY entry"))
     for entry, body, previous, digest in rows(path):
         if entry != entries + 1:
@@ -47,6 +51,11 @@ def verify(path: Path) -> dict[str, Any]:
                 f"{path}: row {entry}: a column differs from the text that was hashed", "restore the ledger"
             )
         entries, head, parts = entry, digest, parts + (content["kind"] == "part")
+        found = found or digest == noted
+    if not found:
+        raise LedgerError(
+            f"{path}: the noted head {noted} is not in the chain", "rows were cut off: restore the ledger"
+        )
     return {"entries": entries, "parts": parts, "head": head}
 
 
@@ -58,7 +67,11 @@ def part_rows(path: Path) -> list[Row]:
 def export(path: Path, out: Path) -> dict[str, Any]:
     """Write the ledger as JSON lines (.jsonl: every row with its hashes) or CSV (.csv: one line per part)."""
     count = 0
-    with out.open("w", encoding="utf-8", newline="") as file:
+    try:
+        file = out.open("w", encoding="utf-8", newline="")
+    except OSError as err:
+        raise LedgerError(f"--out {out}: {err.strerror}", "name a file that can be written") from err
+    with file:
         if out.suffix == ".csv":
             table = csv.writer(file)
             table.writerow(
@@ -83,8 +96,11 @@ def export(path: Path, out: Path) -> dict[str, Any]:
 def read_account(path: Path) -> list[Row]:
     """The machine's account, one JSON line per part. Raises LedgerError."""
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    except (OSError, ValueError) as err:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+        if missing := [name for name in ACCOUNT for row in rows if name not in row]:
+            raise ValueError(f"a line has no {missing[0]!r}")
+        return rows
+    except (OSError, ValueError, TypeError) as err:
         raise LedgerError(f"{path}: {err}", "name the account file that the machine wrote") from err
 
 
@@ -150,6 +166,10 @@ def disagreements(part: Row, row: Row) -> list[str]:
         found.append(f"machine took {part['verdict']}, ledger has {row['verdict']}")
     if part["routed"] == "passed" and row["verdict"] != Verdict.OK:
         found.append(f"passed although the ledger has {row['verdict']}")
+    if part["routed"] == "passed" and part["verdict"] != Verdict.OK:
+        found.append(f"passed although the machine took {part['verdict'] or 'no verdict'}")
+    if part.get("picture_sha256") and row["verdict"] != Verdict.NOT_INSPECTED and not row["pictures"]:
+        found.append(f"ledger has {row['verdict']} without a picture")
     if part["routed"] == "recheck" and row["verdict"] != Verdict.RECHECK:
         found.append(f"went to the recheck lane although the ledger has {row['verdict']}")
     if part.get("ghost") and row["pictures"]:

@@ -266,6 +266,7 @@ class Belt:
             ("REJECTS", self.rejects),
             ("TIMEOUTS", self.timeouts),
             ("UNCONFIRMED", self.unconfirmed),
+            ("ENCODER", max(1, self._encoder())),
             ("DEADLINE_MS", int(self.deadline_s * 1e3)),
         ):
             self.registers.set(name, value)

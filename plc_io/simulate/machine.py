@@ -65,13 +65,17 @@ def simulate(
 
 def listen(uri: str) -> tuple[str, int]:
     """Host and free port of a modbus:// URI. Raises SettingsError when it is taken."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+        port = 502 if parts.port is None else parts.port
+    except ValueError as err:
+        raise SettingsError(f"{uri!r}: {err}", "modbus://host:port, port 0 for any") from err
     if parts.scheme != "modbus" or not parts.hostname:
         raise SettingsError(f"{uri!r}: the simulated machine speaks modbus", "modbus://host:port, port 0 for any")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((parts.hostname, parts.port if parts.port is not None else 502))
+            probe.bind((parts.hostname, port))
         except OSError as err:
             raise SettingsError(f"{uri}: {err.strerror}", "choose another port, or 0 for any free one") from err
         host, port = probe.getsockname()[:2]

@@ -137,7 +137,8 @@ class LineUnderTest:
             "name": "plate",
             "number": 1,
             "product": "Brushed plate",
-            "line": {"takt_s": 0.15, "deadline_ms": 140, "exposure_window_ms": 70} | (line or {}),
+            "line": {"takt_s": 0.15, "deadline_ms": 140, "exposure_window_ms": 70, "least_spacing_counts": 150}
+            | (line or {}),
             "tools": [{"camera": "top", "package": str(self.taught / "plate.jdk")}],
         } | ({} if reactions is None else {"reactions": reactions})
         (self.folder / "recipes" / "plate").mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.recorder.verify import read_account, verify
-from tests.line.conftest import LineUnderTest, wait_until
+from tests.line.conftest import JIDOKA, LineUnderTest, wait_until
 
 NOT_TAKEN = "result not taken in time by the machine"
 
@@ -119,6 +120,48 @@ def test_a_machine_whose_scan_stalls_shows_no_part_to_the_trigger_of_another(lin
     result = line.finish()
     assert result["problems"] == []
     assert result["triggers"] == 26
+
+
+def test_a_trigger_that_the_plc_publishes_too_late_is_never_judged_from_the_next_picture(line: LineUnderTest) -> None:
+    """The bad parts' triggers come when the next part is before the camera; the encoder tells."""
+    faults = [word for part in (4, 8, 12, 16, 20) for word in ("--fault", f"trigger_late@{part}:0.1")]
+    line.start_machine(24, *faults)
+    line.start_station()
+    result = line.finish()
+    assert result["problems"] == []
+    assert result["not_inspected"].get("trigger_late") == 5
+
+
+def test_a_machine_replaced_by_one_that_counts_from_the_start_is_an_event_and_inspection_goes_on(
+    line: LineUnderTest,
+) -> None:
+    line.start_machine(200)
+    line.start_station()
+    line.wait_for_parts(8)
+    assert line.machine is not None
+    line.machine.kill()
+    line.machine.communicate()
+    for file in (line.account, line.account.with_name("machine.jsonl.belt")):
+        file.unlink()
+    line.machine_command[line.machine_command.index("--parts") + 1] = "15"
+    line.machine = line.popen(line.machine_command)
+    line.finish()
+    assert [row["on"] for row in line.events("alarm_raised")] == ["counter_mismatch"]
+    assert "accounting begins anew" in line.events("counter_mismatch")[0]["text"]
+    assert [row["verdict"] in ("OK", "NG") for row in read_account(line.account)] == [True] * 15
+
+
+def test_a_second_process_of_the_same_name_is_refused(line: LineUnderTest) -> None:
+    line.start_machine(20)
+    line.start_station()
+    wait_until(lambda: line.state.endpoints.exists(), "the station")
+    line.wait_for_parts(2)
+    for name in ("gate", "recorder"):
+        command = [*JIDOKA, "process", name, "--state", str(line.state.root)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 2
+        assert f"process {name} runs here already" in done.stderr
+    assert line.finish()["problems"] == []
 
 
 def test_an_engine_that_hangs_never_lets_a_part_pass(line: LineUnderTest) -> None:

@@ -25,7 +25,7 @@ def start(line: LineUnderTest, source: str, *faults: str, parts: int = 26) -> No
     words = [word for fault in faults for word in ("--fault", fault)]
     line.start_machine(parts, "--wire", str(wire), "--reset-after-s", "0.3", *words)
     camera = {"name": "top", "uri": f"simwire:{wire}?stage={line.stage}", "trigger_source": source}
-    line.start_station({"least_spacing_counts": 150}, cameras=[camera])
+    line.start_station(cameras=[camera])
 
 
 @pytest.mark.parametrize("source", SOURCES)

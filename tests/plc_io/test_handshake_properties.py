@@ -1,10 +1,11 @@
 """Whatever is lost, torn, repeated or restarted: each trigger arrives once, and only a matching OK clears a part."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from plc_io.handshake import Accounted, Event, Result, Session, Trigger
+from plc_io.handshake import Accounted, Anomaly, Event, Result, Session, Trigger
 from plc_io.session import PlcSession
 from tests.plc_io.plc_model import PlcModel, WireToModel
 from vocabulary import DeviceError, Verdict
@@ -150,3 +151,42 @@ def test_parts_of_an_epoch_that_nobody_saw_are_counted_all_the_same() -> None:
     lost = [event for event in session.poll() if isinstance(event, Trigger)]
     assert len(lost) == 3
     assert all(one.fault is not None and one.part_id is None for one in lost)
+
+
+@pytest.mark.parametrize(("parts", "last"), [(0, 0), (3, 3), (50, 40), (10_000_000, 7)])
+def test_a_plc_whose_count_makes_no_sense_begins_anew_with_one_event(parts: int, last: int) -> None:
+    plc = PlcModel()
+    plc.parts, plc.number = parts, last
+    plc.w[7] = last
+    plc.long(16, parts)
+    session = PlcSession(WireToModel(plc), 1, Accounted(5, 60, 60), HandClock())
+    events = session.poll()
+    assert [type(event) for event in events] == [Anomaly, Session]
+    plc.trigger()
+    (fresh,) = [event for event in session.poll() if isinstance(event, Trigger)]
+    assert (fresh.parts, fresh.number, fresh.plc_epoch) == (parts + 1, last + 1, plc.epoch)
+
+
+def test_the_same_epoch_never_gets_a_number_twice_when_its_count_went_back() -> None:
+    plc = PlcModel()
+    plc.number = plc.parts = 500
+    plc.w[7] = 500
+    plc.long(16, 20)
+    session = PlcSession(WireToModel(plc), 1, Accounted(plc.epoch, 900, 900), HandClock())
+    session.poll()
+    assert session.handshake.number == 500 + 65535
+    plc.trigger()
+    assert [event.number for event in session.poll() if isinstance(event, Trigger)] == [500 + 65536]
+
+
+def test_a_sequence_one_step_back_is_an_event_and_loses_nothing() -> None:
+    plc = PlcModel()
+    session = PlcSession(WireToModel(plc), 1, None, HandClock())
+    session.poll()
+    for _ in range(5):
+        plc.trigger()
+    session.poll()
+    plc.w[7] = 4
+    events = session.poll()
+    assert [event.code for event in events if isinstance(event, Anomaly)] == ["sequence_back"]
+    assert not [event for event in events if isinstance(event, Trigger)]

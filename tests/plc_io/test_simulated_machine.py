@@ -83,7 +83,7 @@ class ScriptedVision:
         """New triggers: sequence, part id, PLC epoch."""
         self.beat += 1
         self.wire.write(1000, [1, READY_AUTO, self.beat % 65536, 0, self.epoch])
-        header = self.wire.read(0, 24)
+        header = self.wire.read(0, 26)
         epoch, last, confirmed = header[3] * 65536 + header[4], header[7], header[8]
         found = []
         while self.seen < last:

@@ -47,6 +47,7 @@ const REASONS = {
   mode_observe: ["Observed only", "仅观察", "Nur beobachtet"], mode_bypass: ["Bypass is on", "旁路已开启", "Bypass ist an"], mode_setup: ["Station is in set-up", "调试中", "Station wird eingerichtet"], mode_offline: ["Station was offline", "检测站离线", "Station war offline"],
   alarm: ["Alarm", "报警", "Alarm"], held: ["Line held", "产线暂停", "Linie angehalten"],
   not_certified: ["Not certified for this machine", "未在本机认证", "Für diesen Rechner nicht zertifiziert"],
+  trigger_late: ["Trigger published too late", "触发发布过晚", "Trigger zu spät gemeldet"],
   transport_slow: ["PLC link slower than allowed", "PLC 通信慢于设定", "SPS-Verbindung langsamer als erlaubt"],
   disk_low: ["Disk nearly full", "磁盘将满", "Platte fast voll"], ledger_stuck: ["Records can't be written", "记录无法写入", "Aufzeichnung steht"],
   join_ambiguous: ["Parts can't be told apart", "无法区分工件", "Teile nicht zuzuordnen"], frame_lost: ["Picture lost by the camera", "相机丢失图像", "Bild in der Kamera verloren"],
