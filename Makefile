@@ -38,8 +38,8 @@ torture: .venv/.test apt
 bench: .venv/.test
 	$(BIN)/python -m benchmarks
 
-# What the tests talk to and nobody here wrote: a browser, libmodbus with a compiler for the server that uses it, a false clock.
-PEERS := chromium libmodbus-dev gcc libc6-dev libfaketime
+# What the tests talk to and nobody here wrote: a browser, and libmodbus with a compiler for the server that uses it.
+PEERS := chromium libmodbus-dev gcc libc6-dev
 apt:
 	@dpkg -s $(PEERS) >/dev/null 2>&1 || \
 		(apt-get update -qq && apt-get install -qq -y -o DPkg::Lock::Timeout=300 $(PEERS) >/dev/null)

@@ -166,7 +166,7 @@ def disagreements(part: Row, row: Row) -> list[str]:
         found.append(f"machine took {part['verdict']}, ledger has {row['verdict']}")
     if part["routed"] == "passed" and row["verdict"] != Verdict.OK:
         found.append(f"passed although the ledger has {row['verdict']}")
-    if part["routed"] == "passed" and part["verdict"] != Verdict.OK:
+    if part["routed"] == "passed" and row["verdict"] == Verdict.OK != part["verdict"]:
         found.append(f"passed although the machine took {part['verdict'] or 'no verdict'}")
     if part.get("picture_sha256") and row["verdict"] != Verdict.NOT_INSPECTED and not row["pictures"]:
         found.append(f"ledger has {row['verdict']} without a picture")
