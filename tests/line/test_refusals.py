@@ -63,6 +63,10 @@ def test_a_station_with_a_harmed_file_does_not_start(
         ({"cameras": [{"name": "top", "uri": "webcam:0"}]}, "no driver 'webcam'"),
         ({"plc": {"uri": "telepathy://x"}}, "no protocol 'telepathy'"),
         ({"recipe": "other"}, "recipe: no 'other'"),
+        ({"plc": {"uri": "modbus://127.0.0.1:1", "transport_ms": float("inf")}}, "plc.transport_ms"),
+        ({"plc": {"uri": "modbus://127.0.0.1:1?timeout_s=nan"}}, "time-out"),
+        ({"plc": {"uri": "modbus://[::1"}}, "plc.uri"),
+        ({"line": {"exposure_window_ms": 76}}, "above half of takt_s"),
     ],
 )
 def test_a_station_with_an_unknown_thing_does_not_start(
