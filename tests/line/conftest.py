@@ -123,7 +123,7 @@ class LineUnderTest:
         wait = self.machine_command[at : at + 2] if wait_for_vision else []
         self.machine = self.popen([*self.machine_command[:at], *wait, *self.machine_command[at + 2 :]])
 
-    def start_station(self, line: Row | None = None, reactions: list[Row] | None = None, **settings: Any) -> None:
+    def start_station(self, cycle: Row | None = None, reactions: list[Row] | None = None, **settings: Any) -> None:
         station: dict[str, Any] = {
             "name": "test",
             "mode": "AUTO",
@@ -138,7 +138,7 @@ class LineUnderTest:
             "number": 1,
             "product": "Brushed plate",
             "line": {"takt_s": 0.15, "deadline_ms": 140, "exposure_window_ms": 70, "least_spacing_counts": 150}
-            | (line or {}),
+            | (cycle or {}),
             "tools": [{"camera": "top", "package": str(self.taught / "plate.jdk")}],
         } | ({} if reactions is None else {"reactions": reactions})
         (self.folder / "recipes" / "plate").mkdir(parents=True, exist_ok=True)
