@@ -33,7 +33,7 @@ test: .venv/.test apt lint
 
 # The long form of tests/torture: 200 kills at random, another seed each day.
 torture: .venv/.test apt
-	TORTURE_KILLS=200 TORTURE_SEED=$$(date +%Y%m%d) $(BIN)/pytest -s tests/torture
+	TORTURE_KILLS=200 TORTURE_SEED=$${TORTURE_SEED:-$$(date +%Y%m%d)} $(BIN)/pytest -s tests/torture
 
 bench: .venv/.test
 	$(BIN)/python -m benchmarks

@@ -26,7 +26,6 @@ def settings(line: LineUnderTest, **changed: Any) -> None:
 
 def test_a_station_that_could_run_is_well(line: LineUnderTest) -> None:
     line.start_machine(5)
-    (line.stage / "0.png").exists()
     settings(line)
     _, found = examined(line)
     for what in ("state folder", "limits plate"):
