@@ -184,7 +184,7 @@ class Gate:
         )
 
     def _deadline_ms(self) -> float:
-        """The recipe's, or the PLC's less plc.transport_ms if that is shorter; the banner tells when transport takes more."""
+        """The recipe's, or the PLC's less plc.transport_ms if shorter; a banner tells when transport takes more."""
         mine = self.engine.state.deadline_ms if self.engine.state else 0.0
         plc = self.plc.plc.deadline_ms if self.plc else 0
         return min(mine, plc - self.station.plc.transport_ms) if plc else mine
