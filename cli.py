@@ -23,6 +23,7 @@ app.add_typer(ledger_app, name="ledger")
 AsJson = Annotated[bool, typer.Option("--json", help="The last line of stdout is the result as JSON.")]
 State = Annotated[Path, typer.Option("--state", help="State folder: ledger, pictures, keys, runtime files.")]
 STATE = Path("state")
+REGION = Annotated[str | None, typer.Option("--region", help="x,y,width,height of the pictures' part to look at.")]
 
 
 def show(result: dict[str, Any], as_json: bool, text: str = "") -> None:
@@ -31,6 +32,16 @@ def show(result: dict[str, Any], as_json: bool, text: str = "") -> None:
         print(jsonlib.dumps(result))
     else:
         print(text or "\n".join(f"{key}: {value}" for key, value in result.items()))
+
+
+def box(region: str | None) -> tuple[int, int, int, int] | None:
+    """`--region` as numbers. Raises SettingsError."""
+    if region is None:
+        return None
+    numbers = [int(word) if word.strip().isascii() and word.strip().isdigit() else -1 for word in region.split(",")]
+    if len(numbers) != 4 or min(numbers) < 0 or min(numbers[2:]) < 1:
+        raise SettingsError(f"--region {region!r}", "x,y,width,height in whole pixels, e.g. 40,0,120,120")
+    return numbers[0], numbers[1], numbers[2], numbers[3]
 
 
 def progress(what: str, share: float) -> None:
@@ -127,13 +138,17 @@ def teach(
     method: str = "auto",
     name: str | None = None,
     overkill: Annotated[float, typer.Option(help="Share of good parts that may be rejected.")] = 0.01,
+    region: REGION = None,
     state: State = STATE,
     json: AsJson = False,
 ) -> None:
     """A package from good pictures: CPU, no torch."""
     from training.teach import teach as run_teach
 
-    show(run_teach(data, out, method=method, state=state, name=name, progress=progress, overkill=overkill), json)
+    result = run_teach(
+        data, out, method=method, state=state, name=name, progress=progress, overkill=overkill, region=box(region)
+    )
+    show(result, json)
 
 
 @app.command()
@@ -142,6 +157,7 @@ def evaluate(
     data: Annotated[Path, typer.Option()],
     subset: str = "test",
     trust: Annotated[Path | None, typer.Option(help="Folder of trusted public keys.")] = None,
+    region: REGION = None,
     json: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
 ) -> None:
     """How well a package judges labelled pictures."""
@@ -149,19 +165,21 @@ def evaluate(
 
     if json is not None:
         json.touch()  # refused now, not after the work
-    result = run_evaluate(package, data, subset, trust)
+    result = run_evaluate(package, data, subset, trust, box(region))
     if json is not None:
         json.write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
     show({key: value for key, value in result.items() if key != "scores"}, as_json=False)
 
 
 @app.command()
-def inspect(package: Path, images: list[Path], trust: Path | None = None, json: AsJson = False) -> None:
+def inspect(
+    package: Path, images: list[Path], trust: Path | None = None, region: REGION = None, json: AsJson = False
+) -> None:
     """One verdict a line."""
     from training.inspect import inspect_files
 
     worst_code = 0
-    for found in inspect_files(package, images, trust):
+    for found in inspect_files(package, images, trust, box(region)):
         show(found, json, f"{found['verdict']:<14}{found['path']}  {found['reason']}")
         worst_code |= found["verdict"] == "NOT_INSPECTED"
     raise typer.Exit(worst_code)

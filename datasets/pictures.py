@@ -10,6 +10,7 @@ from vocabulary import DataError, Image
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 MOST_PIXELS = 100_000_000  # far above any area camera
+Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 MOST_BYTES = 512 << 20  # of a file: MOST_PIXELS in colour, uncompressed, and some
 
 
@@ -33,6 +34,19 @@ def load(path: Path) -> Image:
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
     return np.asarray(image, np.uint8)
+
+
+def cut(image: Image, region: Region | None, path: Path) -> Image:
+    """The region of a picture, (h, w) or (h, w, 3). Raises DataError when it lies outside."""
+    if region is None:
+        return image
+    x, y, width, height = region
+    if y + height > image.shape[0] or x + width > image.shape[1]:
+        raise DataError(
+            f"{path}: region {x}, {y}, {width} × {height} lies outside its {image.shape[1]} × {image.shape[0]} pixels",
+            "x,y,width,height inside every picture",
+        )
+    return image[y : y + height, x : x + width]
 
 
 def refuse_unsuitable(path: Path, found: Header | None) -> None:

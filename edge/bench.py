@@ -25,7 +25,7 @@ WARM_UP = 50
 MARGIN_SHARE = 0.25  # of the deadline, for exposure, transfer and the link, where --margin-ms says nothing
 
 Laps = npt.NDArray[np.float64]  # ms of each run
-Tools = list[tuple[Runner, HealthLimits]]
+Tools = list[tuple[Runner, HealthLimits]]  # golden pictures have the region's size already
 Progress = Callable[[str, float], None]
 
 

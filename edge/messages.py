@@ -80,6 +80,9 @@ class ToolResult(Message, frozen=True):
     camera: str
     package: str  # content address
     verdict: str
+    region: tuple[int, int, int, int] | None  # x, y, width, height; None: the whole picture
+    defect_class: str  # what it looks for
+    severity: str
     score: float | None
     limit: float | None
     recheck: float | None
@@ -93,6 +96,8 @@ class Inspected(Message, frozen=True):
     epoch: int  # the gate's, echoed
     part: int
     verdict: str
+    score: float | None  # of the tool that is farthest above its limit, or nearest below
+    defect_class: int  # number of the worst defect's class; 0: none
     reasons: list[Why]
     recipe: str
     recipe_number: int

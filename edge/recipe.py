@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -41,13 +41,42 @@ class Line(Strict):
         return self
 
 
+Side = Annotated[int, Field(ge=1, le=65_535)]
+Offset = Annotated[int, Field(ge=0, le=65_535)]
+Severity = Literal["critical", "major", "minor", "cosmetic"]
+
+
 class Tool(Strict):
-    """One look at one camera's picture with one package."""
+    """One look at one camera's picture, or at a region of it, with one package."""
 
     name: str = Field(default="surface", pattern=NAME)
     kind: Literal["anomaly"] = "anomaly"
     camera: str = Field(pattern=NAME)
     package: Path = Field(description="relative to the recipe's folder")
+    region: tuple[Offset, Offset, Side, Side] | None = Field(
+        default=None, description="x, y, width, height in pixels of the raw picture; without it all of it"
+    )
+    defect_class: str = Field(default="defect", pattern=NAME, description="what this tool finds: one of the classes")
+
+
+class DefectClass(Strict):
+    """A kind of defect: its number for the PLC and how bad it is."""
+
+    name: str = Field(pattern=NAME)
+    number: int = Field(ge=1, le=65_535)
+    severity: Severity
+
+
+class Verdicts(Strict):
+    """What a defect of each severity makes of its part. Cosmetic ones are recorded and pass."""
+
+    critical: Literal["NG"] = "NG"  # nobody can let it pass
+    major: Literal["NG", "RECHECK"] = "NG"
+    minor: Literal["NG", "RECHECK", "OK"] = "RECHECK"
+    cosmetic: Literal["NG", "RECHECK", "OK"] = "OK"
+
+
+DEFECT = DefectClass(name="defect", number=1, severity="major")  # where a recipe names no classes
 
 
 class HealthOverride(Strict):
@@ -95,8 +124,19 @@ class Recipe(Strict):
         default_factory=dict
     )  # camera name → settings on top of the station's
     tools: list[Tool] = Field(min_length=1)
+    classes: list[DefectClass] = Field(default_factory=lambda: [DEFECT])
+    severity: Verdicts = Verdicts()
     picture_health: HealthOverride = HealthOverride()
     reactions: list[Reaction] = Field(default_factory=lambda: list(NOT_INSPECTED_IN_A_ROW))
+
+    @property
+    def classes_named(self) -> bool:
+        """The recipe tells kinds of defects apart."""
+        return "classes" in self.model_fields_set
+
+    def defect_class(self, name: str) -> DefectClass:
+        """The class of this name; read_recipe has checked that it is there."""
+        return next(one for one in self.classes if one.name == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +172,28 @@ def read_recipe(folder: Path, cameras: list[CameraSettings]) -> LoadedRecipe:
         raise SettingsError(
             f"{path}: line.least_spacing_counts: missing", f"camera {by_encoder[0]!r} is triggered by the encoder"
         )
-    names = [tool.name for tool in recipe.tools]
-    if len(set(names)) < len(names):
-        raise SettingsError(f"{path}: tools: two tools have one name", "give each tool its own name")
+    refuse_doubles(path, recipe)
+    known = [one.name for one in recipe.classes]
+    for n, tool in enumerate(recipe.tools):
+        if tool.defect_class not in known:
+            raise SettingsError(
+                f"{path}: tools.{n}.defect_class: no class {tool.defect_class!r}", f"one of {', '.join(known)}"
+            )
     digest = hashlib.sha256(path.read_bytes()).digest()
     return LoadedRecipe(recipe, folder, int.from_bytes(digest[:2], "big"))
+
+
+def refuse_doubles(path: Path, recipe: Recipe) -> None:
+    """Names and numbers that must differ. Raises SettingsError."""
+    fields: tuple[tuple[str, list[str] | list[int]], ...] = (
+        ("tools: name", [tool.name for tool in recipe.tools]),
+        ("classes: name", [one.name for one in recipe.classes]),
+        ("classes: number", [one.number for one in recipe.classes]),
+    )
+    for field, values in fields:
+        if len(set(values)) < len(values):
+            twice = next(value for n, value in enumerate(values) if value in values[:n])
+            raise SettingsError(f"{path}: {field} {twice!r} is there twice", "give each its own")
 
 
 def read_recipes(folder: Path, cameras: list[CameraSettings]) -> dict[str, LoadedRecipe]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from datasets.manifest import Sample, read
-from datasets.pictures import load, load_mask
+from datasets.pictures import Region, cut, load, load_mask
 from models.inspection import Inspection, inspect
 from models.package import read_package
 from models.runner import Runner
@@ -20,8 +20,10 @@ from vocabulary import DataError, Image, Verdict
 OVERKILLS = (0.01, 0.001)
 
 
-def evaluate(package: Path, data: Path, subset: str, trust: Path | None) -> dict[str, Any]:
-    """Judge every picture of the subset as the station would. What the data cannot tell is None, never 0.
+def evaluate(
+    package: Path, data: Path, subset: str, trust: Path | None, region: Region | None = None
+) -> dict[str, Any]:
+    """Judge every picture of the subset, or a region of it, as the station would. What the data cannot tell is None.
 
     escape: bad parts with verdict OK, of the bad parts inspected. overkill: good parts with NG or RECHECK, of the good
     parts inspected. NOT_INSPECTED is counted apart. Raises DataError, ModelError.
@@ -37,7 +39,7 @@ def evaluate(package: Path, data: Path, subset: str, trust: Path | None) -> dict
     maps: list[Any] = []
     masks: list[Image] = []
     for sample in samples:
-        image = load(sample.path)
+        image = cut(picture := load(sample.path), region, sample.path)
         began = time.perf_counter()
         found = inspect(image, runner)
         latency.append((time.perf_counter() - began) * 1e3)
@@ -45,7 +47,7 @@ def evaluate(package: Path, data: Path, subset: str, trust: Path | None) -> dict
         if found.map is not None and (sample.mask is not None or sample.label == "ok"):
             small = (found.map.shape[1], found.map.shape[0])
             maps.append(found.map)
-            masks.append(shrunk(sample, image, small))
+            masks.append(shrunk(sample, picture, region, small))
     return {**counts(looked), **ranking(looked, maps, masks), "latency_ms": quantiles(latency), "scores": [
         {"path": str(s.path), "label": s.label, "score": f.score, "verdict": f.verdict.value} for s, f in looked
     ]}  # fmt: skip
@@ -87,11 +89,11 @@ def ranking(looked: list[tuple[Sample, Inspection]], maps: list[Any], masks: lis
     }
 
 
-def shrunk(sample: Sample, image: Image, size: tuple[int, int]) -> Image:
+def shrunk(sample: Sample, picture: Image, region: Region | None, size: tuple[int, int]) -> Image:
     """The mask on the map's grid: a cell counts as defective when any of its pixels is."""
     if sample.mask is None:
         return np.zeros((size[1], size[0]), np.uint8)
-    mask = load_mask(sample.mask, (image.shape[0], image.shape[1]))
+    mask = cut(load_mask(sample.mask, (picture.shape[0], picture.shape[1])), region, sample.mask)
     return np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0, np.uint8)
 
 

@@ -4,20 +4,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from datasets.pictures import load
+from datasets.pictures import Region, cut, load
 from models.inspection import inspect
 from models.package import read_package
 from models.runner import Runner
 from vocabulary import DataError, Verdict
 
 
-def inspect_files(package: Path, images: list[Path], trust: Path | None) -> Iterator[dict[str, Any]]:
+def inspect_files(
+    package: Path, images: list[Path], trust: Path | None, region: Region | None = None
+) -> Iterator[dict[str, Any]]:
     """Verdict, score and reason of each file; a broken file is NOT_INSPECTED. Raises ModelError."""
     runner = Runner(read_package(package, trust))
     runner.replay_golden()
     for path in images:
         try:
-            found = inspect(load(path), runner)
+            found = inspect(cut(load(path), region, path), runner)
         except DataError as err:
             yield {
                 "path": str(path),

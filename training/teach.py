@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from datasets.manifest import Sample, read, version
-from datasets.pictures import load
+from datasets.pictures import Region, cut, load
 from models.decision import Limits
 from models.graph import CHANNELS, FEATURES, PICTURE, SIDE, Vectors, backbone, features_graph, scoring_graph
 from models.keys import station_key
@@ -30,7 +30,15 @@ GOLDEN = 3  # pictures replayed on every machine that loads the package
 
 
 def teach(
-    data: Path, out: Path, *, method: str, state: Path, name: str | None, progress: Progress, overkill: float = 0.01
+    data: Path,
+    out: Path,
+    *,
+    method: str,
+    state: Path,
+    name: str | None,
+    progress: Progress,
+    overkill: float = 0.01,
+    region: Region | None = None,
 ) -> dict[str, Any]:
     """Teach from the good pictures of subset=train, write the package. Raises DataError, SettingsError, ModelError."""
     began = time.monotonic()
@@ -45,7 +53,7 @@ def teach(
         raise DataError(
             f"{data}: all good pictures are of one group", "limits need parts that the model was not fitted on"
         )
-    images = [load(sample.path) for sample in samples]
+    images = [cut(load(sample.path), region, sample.path) for sample in samples]
     for sample, image in zip(samples, images, strict=True):
         if measure(image).contrast < LEAST_CONTRAST:
             raise DataError(f"{sample.path}: a picture without contrast", "lens cap, dead light? remove it")

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 
 from camera_drivers.camera import Frame
 from edge.engine.cameras import StationCamera
+from edge.engine.decide import decide, in_picture
 from edge.engine.recipes import ReadyRecipe, ReadyTool
+from edge.engine.regions import RegionOutside, seen, whole
 from edge.engine.wired import JoinFailed
 from edge.messages import Inspect, Inspected, Picture, ToolResult, Why
-from models.inspection import Inspection, inspect
+from edge.recipe import Recipe
+from models.inspection import inspect
 from vocabulary import (
+    SEVERITY,
     Clock,
     DeviceError,
     DeviceLost,
@@ -31,6 +35,7 @@ from vocabulary import (
     worst,
 )
 
+TINY = 1e-9  # a limit of 0 divides nothing
 ANSWER_NS = 5_000_000  # before the deadline a missing frame is given up, so that its reason still reaches the gate
 
 
@@ -40,7 +45,9 @@ class Look:
 
     picture: Picture
     image: Image  # valid until the lease ends
-    map: ScoreMap | None
+    map: ScoreMap | None = None  # of the tool that is farthest above its limit, or nearest below
+    score: float | None = None  # that tool's
+    share: float = -1.0  # the same in parts of its limit
 
 
 @dataclass(slots=True)
@@ -52,6 +59,7 @@ class Answer:
     reasons: list[Reason] = field(default_factory=list)
     looks: dict[str, Look] = field(default_factory=dict)  # by camera
     tools: list[ToolResult] = field(default_factory=list)
+    classes: list[tuple[Verdict, int]] = field(default_factory=list)  # of the defects found, with their numbers
 
     def fail(self, code: str, text: str) -> None:
         """Something kept the part from being inspected."""
@@ -65,6 +73,8 @@ class Answer:
             request.epoch,
             request.part,
             worst(self.verdicts),
+            max(self.looks.values(), key=lambda look: look.share).score if self.looks else None,
+            max(self.classes, key=lambda one: (SEVERITY.index(one[0]), -one[1]), default=(None, 0))[1],
             [Why(reason.code, reason.text) for reason in self.reasons],
             its.name,
             its.number,
@@ -86,7 +96,7 @@ def inspect_part(
     try:
         frames = expose(request, [cameras[name] for name in recipe.cameras], clock, leases, answer)
         for tool in recipe.tools:
-            judge(tool, answer.looks[tool.tool.camera], frames[tool.tool.camera], answer)
+            judge(recipe.loaded.recipe, tool, answer.looks[tool.tool.camera], frames[tool.tool.camera], answer)
     except JoinFailed as err:
         answer.fail(err.reason.code, str(err))
     except InspectionError as err:
@@ -114,7 +124,7 @@ def expose(
         if not camera.wired and latest_exposure_ns(frame) > request.expose_by_ns:
             raise ExposedLate(camera.name, "exposed after this part's window", "raise takt or speed up the station")
         frames[camera.name] = frame
-        answer.looks[camera.name] = Look(described(frame), frame.image, None)
+        answer.looks[camera.name] = Look(described(frame), frame.image)
     answer.laps["arrived"] = clock.now_ns()
     return frames
 
@@ -124,29 +134,34 @@ def latest_exposure_ns(frame: Frame) -> int:
     return frame.arrived_ns if frame.clock == "host" else frame.exposed_ns
 
 
-def judge(tool: ReadyTool, look: Look, frame: Frame, answer: Answer) -> None:
-    """One tool's look at one picture."""
-    found: Inspection = inspect(frame.image, tool.runner, tool.health)
-    limits = tool.runner.package.limits
-    if look.map is None:
-        look.map = found.map
+def judge(recipe: Recipe, tool: ReadyTool, look: Look, frame: Frame, answer: Answer) -> None:
+    """One tool's look at one picture, or at its region of it."""
+    found = inspect(seen(tool.tool, frame.image), tool.runner, tool.health)
+    limits, decision = tool.runner.package.limits, decide(recipe, tool.tool, found)
+    if found.map is not None and found.score is not None and (share := found.score / max(limits.ng, TINY)) > look.share:
+        look.map, look.score, look.share = whole(tool.tool, found.map, frame.image.shape), found.score, share
     if found.preprocessed_ns is not None:
         answer.laps.setdefault("preprocessed", found.preprocessed_ns)  # of the first tool
     if found.inferred_ns is not None:
         answer.laps["inferred"] = found.inferred_ns  # of the last
-    answer.verdicts.append(found.verdict)
-    answer.reasons += found.reasons
-    health = found.health
+    answer.verdicts.append(decision.verdict)
+    answer.reasons += decision.reasons
+    if decision.defect is not None:
+        answer.classes.append((decision.verdict, decision.defect.number))
+    looked_for, health = recipe.defect_class(tool.tool.defect_class), found.health
     answer.tools.append(
         ToolResult(
             tool.name,
             frame.camera,
             tool.runner.package.address,
-            found.verdict,
+            decision.verdict,
+            tool.tool.region,
+            looked_for.name,
+            looked_for.severity,
             found.score,
             limits.ng,
             limits.recheck,
-            [(*finding.box, finding.score) for finding in found.findings],
+            [(*in_picture(tool.tool, finding), finding.score) for finding in found.findings],
             {} if health is None else health.as_dict(),
         )
     )
@@ -177,6 +192,7 @@ class ExposedLate(DeviceTimeout):
 
 
 CODES = {
+    RegionOutside: "picture_wrong_size",
     DeviceLost: "camera_lost",
     ExposedLate: "exposed_late",
     DeviceTimeout: "camera_no_frame",

@@ -97,7 +97,7 @@ class Engine:
             answer = inspect_part(request, self.active, self.cameras, self.clock, leases)
             message = answer.message(request, self.active)
             self._tell_gate(message)
-            for look in answer.looks.values():
+            for look in sorted(answer.looks.values(), key=lambda look: look.share):  # a page shows the last one
                 self._hand_over(request.part, look, message.verdict)
         self.last_work_ns = self.clock.now_ns()
 

@@ -300,9 +300,10 @@ class Gate:
         if session is None or trigger.part_id is None or trigger.plc_epoch != session.plc.plc_epoch:
             return  # nobody there waits for this one: the PLC rejects what it gets no OK for
         now = self.clock.now_ns()
-        score = answer.tools[0].score if answer and answer.tools else None
+        score = answer.score if answer else None
         latency_ms = (now - trigger.seen_ns) / 1e6
-        result = Result(trigger.plc_epoch, trigger.number, judged.verdict, 0, score or 0.0, latency_ms)
+        number = answer.defect_class if answer and judged.verdict is judged.judged else 0
+        result = Result(trigger.plc_epoch, trigger.number, judged.verdict, number, score or 0.0, latency_ms)
         try:
             session.send(result)
         except DeviceError as err:

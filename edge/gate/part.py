@@ -78,9 +78,10 @@ def row(
         "mode": mode,
         "verdict": judged.verdict,
         "judged": judged.judged,
+        "defect_class": answer.defect_class if answer else 0,
         "disposition": judged.disposition,
         "reasons": [{"code": why.code, "text": why.text} for why in judged.reasons],
-        "score": answer.tools[0].score if answer and answer.tools else None,
+        "score": answer.score if answer else None,
         "tools": [plain(tool) for tool in answer.tools] if answer else [],
         "pictures": [timed(plain(picture), trigger.seen_ns) for picture in answer.pictures] if answer else [],
         "recipe": {"name": answer.recipe, "number": answer.recipe_number, "checksum": answer.recipe_checksum}

@@ -126,7 +126,9 @@ class LineUnderTest:
         wait = self.machine_command[at : at + 2] if wait_for_vision else []
         self.machine = self.popen([*self.machine_command[:at], *wait, *self.machine_command[at + 2 :]])
 
-    def start_station(self, cycle: Row | None = None, reactions: list[Row] | None = None, **settings: Any) -> None:
+    def start_station(
+        self, cycle: Row | None = None, reactions: list[Row] | None = None, extra: Row | None = None, **settings: Any
+    ) -> None:
         station: dict[str, Any] = {
             "name": "test",
             "mode": "AUTO",
@@ -136,7 +138,7 @@ class LineUnderTest:
             "plc": {"uri": self.uri},
             "web": {"port": 0},
         } | settings
-        recipe = {
+        recipe: Row = {
             "name": "plate",
             "number": 1,
             "product": "Brushed plate",
@@ -144,6 +146,7 @@ class LineUnderTest:
             | (cycle or {}),
             "tools": [{"camera": "top", "package": str(self.taught / "plate.jdk")}],
         } | ({} if reactions is None else {"reactions": reactions})
+        recipe |= extra or {}
         (self.folder / "recipes" / "plate").mkdir(parents=True, exist_ok=True)
         (self.folder / "recipes" / "plate" / "recipe.toml").write_text(tomlkit.dumps(recipe))
         (self.folder / "station.toml").write_text(tomlkit.dumps(station))

@@ -1,0 +1,34 @@
+"""A tool may look at a part of the picture: cut out before, put back in place after."""
+
+import numpy as np
+
+from edge.recipe import Tool
+from vocabulary import Image, InspectionError, ScoreMap
+
+
+class RegionOutside(InspectionError):
+    """Camera and recipe disagree on the picture's size."""
+
+
+def seen(tool: Tool, image: Image) -> Image:
+    """What the tool looks at, a view. Raises RegionOutside."""
+    if tool.region is None:
+        return image
+    x, y, width, height = tool.region
+    if y + height > image.shape[0] or x + width > image.shape[1]:
+        where = f"region {x}, {y}, {width} × {height} lies outside the picture of {image.shape[1]} × {image.shape[0]}"
+        raise RegionOutside(f"tool {tool.name}: {where}", "mend the recipe's region or the camera's")
+    return image[y : y + height, x : x + width]
+
+
+def whole(tool: Tool, scores: ScoreMap, shape: tuple[int, ...]) -> ScoreMap:
+    """A region's map inside one of the whole picture (H, W, …) at the same scale; 0 where nobody looked."""
+    if tool.region is None:
+        return scores
+    x, y, width, height = tool.region
+    rows, columns = scores.shape
+    down, across = rows / height, columns / width
+    full = np.zeros((round(shape[0] * down), round(shape[1] * across)), np.float32)
+    top, left = min(round(y * down), full.shape[0] - rows), min(round(x * across), full.shape[1] - columns)
+    full[top : top + rows, left : left + columns] = scores
+    return full
