@@ -15,10 +15,12 @@ package_app = typer.Typer(no_args_is_help=True, help="Model packages.")
 camera_app = typer.Typer(no_args_is_help=True, help="Cameras.")
 plc_app = typer.Typer(no_args_is_help=True, help="The link to the machine.")
 ledger_app = typer.Typer(no_args_is_help=True, help="The ledger.")
+station_app = typer.Typer(no_args_is_help=True, help="A running station: mode, alarms, recipe, forcing; all audited.")
 app.add_typer(package_app, name="package")
 app.add_typer(camera_app, name="camera")
 app.add_typer(plc_app, name="plc")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(station_app, name="station")
 
 AsJson = Annotated[bool, typer.Option("--json", help="The last line of stdout is the result as JSON.")]
 State = Annotated[Path, typer.Option("--state", help="State folder: ledger, pictures, keys, runtime files.")]
@@ -283,6 +285,8 @@ def plc_simulate(
     seed: int = 1,
     endpoints: Path | None = None,
     observe_key: bool = False,
+    bypass_key: bool = False,
+    allow_setup: bool = False,
     recheck_lane: bool = False,
     reset_after_s: Annotated[
         float | None, typer.Option(help="The operator presses reset so long after a stop.")
@@ -297,7 +301,7 @@ def plc_simulate(
             uri, plan=plan, parts=parts, takt_s=takt_s, jitter=jitter, stage=stage, wire=wire, account=account,
             travel_s=travel_s, deadline_ms=deadline_ms, scan_ms=scan_ms, wait_ready_s=wait_ready_s,
             faults=fault or [], seed=seed, endpoints=endpoints, observe_key=observe_key,
-            reset_after_s=reset_after_s, recheck_lane=recheck_lane,
+            reset_after_s=reset_after_s, recheck_lane=recheck_lane, bypass_key=bypass_key, allow_setup=allow_setup,
         ),
         json,
     )  # fmt: skip
@@ -333,6 +337,127 @@ def ledger_reconcile(
     result = reconcile(ledger, account)
     show(result, json)
     raise typer.Exit(0 if result["reconciled"] else 1)
+
+
+WhyOption = Annotated[str, typer.Option("--why", help="For the audit trail.")]
+WhoOption = Annotated[str, typer.Option("--who", help="Who asks; without it the user of this shell.")]
+
+
+def told(result: dict[str, Any], as_json: bool) -> NoReturn:
+    """What came of a command."""
+    show(result, as_json, result["text"])
+    raise typer.Exit(0 if result["done"] else 1)
+
+
+@station_app.command("status")
+def station_status(state: State = STATE, json: AsJson = False) -> None:
+    """Mode, READY or why not, alarms, what is forced."""
+    from edge.command import status, status_text
+    from edge.settings import StateFolder
+
+    result = status(StateFolder(state))
+    show(result, json, status_text(result))
+    raise typer.Exit(0 if result["ready"] else 1)
+
+
+@station_app.command("mode")
+def station_mode(
+    mode: Annotated[str, typer.Argument(help="OFFLINE, SETUP, OBSERVE, AUTO, BYPASS")],
+    why: WhyOption,
+    for_s: Annotated[float | None, typer.Option(help="SETUP (at most 1 h) and BYPASS (8 h) end by themselves.")] = None,
+    who: WhoOption = "",
+    state: State = STATE,
+    json: AsJson = False,
+) -> None:
+    """Who releases parts: SETUP and BYPASS need the PLC's key."""
+    from edge.command import command
+    from edge.settings import StateFolder
+
+    told(command(StateFolder(state), "mode", mode.upper(), for_s=for_s, why=why, who=who), json)
+
+
+@station_app.command("force")
+def station_force(
+    signal: Annotated[str, typer.Argument(help="ready=on|off, fault=…, stop_request=…, verdict=NG|RECHECK|…")],
+    why: WhyOption,
+    for_s: Annotated[float, typer.Option(help="At most 600 s.")] = 60.0,
+    who: WhoOption = "",
+    state: State = STATE,
+    json: AsJson = False,
+) -> None:
+    """Hold a signal or the verdict at a value, in SETUP only; OK can't be forced."""
+    from edge.command import command
+    from edge.settings import StateFolder
+
+    name, _, value = signal.partition("=")
+    told(command(StateFolder(state), "force", name, value, for_s=for_s, why=why, who=who), json)
+
+
+@station_app.command("release")
+def station_release(
+    why: WhyOption,
+    signal: Annotated[str, typer.Argument(help="Without it: all.")] = "",
+    who: WhoOption = "",
+    state: State = STATE,
+    json: AsJson = False,
+) -> None:
+    """End forcing."""
+    from edge.command import command
+    from edge.settings import StateFolder
+
+    told(command(StateFolder(state), "release", signal, why=why, who=who), json)
+
+
+@station_app.command("acknowledge")
+def station_acknowledge(
+    alarm: str, why: WhyOption, who: WhoOption = "", state: State = STATE, json: AsJson = False
+) -> None:
+    """An alarm was seen and somebody acts; what it holds or stops goes on."""
+    from edge.command import command
+    from edge.settings import StateFolder
+
+    told(command(StateFolder(state), "acknowledge", alarm, why=why, who=who), json)
+
+
+@station_app.command("shelve")
+def station_shelve(
+    alarm: str,
+    why: WhyOption,
+    for_s: Annotated[float, typer.Option(help="At most 8 h; 0 brings it back now.")],
+    who: WhoOption = "",
+    state: State = STATE,
+    json: AsJson = False,
+) -> None:
+    """Hide an alarm for a while; not one of priority 1."""
+    from edge.command import command
+    from edge.settings import StateFolder
+
+    what = "shelve" if for_s else "unshelve"
+    told(command(StateFolder(state), what, alarm, for_s=for_s or None, why=why, who=who), json)
+
+
+@station_app.command("recipe")
+def station_recipe(name: str, why: WhyOption, who: WhoOption = "", state: State = STATE, json: AsJson = False) -> None:
+    """Change over, where the station is master of the recipe."""
+    from edge.command import command
+    from edge.settings import StateFolder
+
+    told(command(StateFolder(state), "recipe", name, why=why, who=who), json)
+
+
+@station_app.command("audit")
+def station_audit(state: State = STATE, json: AsJson = False) -> None:
+    """Who asked for what, when and why; the chain is verified."""
+    from edge.command import audit_rows
+    from edge.settings import StateFolder
+
+    result = audit_rows(StateFolder(state))
+    lines = [
+        f"{row['entry']:>5} {row['utc']} {row['who']}: {row['what']} {row.get('name', '')} {row.get('value', '')}"
+        f" {row.get('why', row.get('text', ''))}"
+        for row in result["rows"]
+    ]
+    show(result, json, "\n".join(lines))
 
 
 def refuse_foreign_datasets() -> None:

@@ -29,12 +29,28 @@ class ReactionRule(msgspec.Struct, frozen=True, array_like=True):
     count: int
     within: int
     do: str  # alarm, hold (READY off), stop (READY off, and the PLC is asked to stop)
+    plan: str = ""  # what to do, in the plant's own words
+
+
+class AlarmState(msgspec.Struct, frozen=True, array_like=True):
+    """One alarm as it stands, see edge/gate/alarms.py."""
+
+    key: str
+    priority: int  # 1 at once, 2 within the hour, 3 within the shift
+    text: str
+    action: str  # the reaction plan
+    state: str
+    latched: bool
+    raised_ns: int
+    raised_utc: str
+    until_ns: int | None  # of a shelved one
+    by: str  # who acknowledged or shelved it
 
 
 class Hello(Message, frozen=True):
     """First word of whoever connects."""
 
-    role: str  # "gate", "engine", "web"
+    role: str  # "gate", "engine", "web", "command"
     epoch: int
     pid: int
     version: int = VERSION
@@ -123,6 +139,7 @@ class EngineState(Message, frozen=True):
     recipe: str
     recipe_number: int
     recipe_checksum: int
+    recipes: dict[int, str]  # that can be activated: number → name
     unproven: list[Why]  # what AUTO lacks: evidence behind the limits, a certificate for this machine
     takt_s: float
     deadline_ms: float
@@ -130,7 +147,37 @@ class EngineState(Message, frozen=True):
     degraded: list[str]  # real-time rights that are missing
     reactions: list[ReactionRule]  # of the active recipe
     recheck_lane: bool
+    most_attempts: int
     least_spacing_counts: int | None
+
+
+class ChangeOver(Message, frozen=True):
+    """Gate → engine, between parts: make this recipe the active one. The answer is an `EngineState`."""
+
+    epoch: int
+    recipe: int
+
+
+# ── people → gate ────────────────────────────────────────────────────────────────────────────────────────────────────
+class Command(Message, frozen=True):
+    """A page or the command line → gate: do this between parts. Its row in the audit trail is on disk already."""
+
+    sequence: int  # of the sender
+    audit: int  # entry in station.sqlite
+    who: str
+    what: str  # mode, force, release, acknowledge, shelve, unshelve, recipe
+    name: str  # mode, signal, alarm key or recipe
+    value: str
+    for_s: float | None
+    why: str
+
+
+class Commanded(Message, frozen=True):
+    """Gate → who sent the command."""
+
+    sequence: int
+    done: bool
+    text: str
 
 
 # ── gate, engine → recorder ──────────────────────────────────────────────────────────────────────────────────────────
@@ -234,6 +281,10 @@ class GateState(Message, frozen=True):
     counts: dict[str, int]  # verdicts since the gate started, plus misses, late, refused
     takt_s: float
     deadline_ms: float
+    alarms: list[AlarmState]
+    forced: dict[str, str]  # signal → value
+    mode_left_s: float | None  # until SETUP or BYPASS ends
+    recipes: dict[int, str]
 
 
 class Live(Message, frozen=True):
@@ -249,6 +300,7 @@ class Live(Message, frozen=True):
 
 
 Any_: TypeAlias = (
-    Hello | Inspect | Inspected | Ping | EngineState | Welcome | Reserve | Reserved | Record | Committed
+    Hello | Inspect | Inspected | Ping | ChangeOver | Command | Commanded
+    | EngineState | Welcome | Reserve | Reserved | Record | Committed
     | RecorderState | FrameRing | FrameReady | Release | GateState | Live
 )  # fmt: skip

@@ -23,6 +23,9 @@ class Line(Strict):
     exposure_window_ms: float = Field(
         gt=0, le=60_000, description="half the least part spacing: an exposure later than this may show the next part"
     )
+    most_attempts: int = Field(
+        default=1, ge=1, le=10, description="how often a RECHECK or NOT_INSPECTED part may be presented, by its PLC id"
+    )
     recheck_lane: bool = Field(default=False, description="the machine leads RECHECK to a lane; else it is rejected")
     least_spacing_counts: int | None = Field(
         default=None,
@@ -96,6 +99,7 @@ class Reaction(Strict):
     count: int = Field(default=1, ge=1, le=10_000)
     within: int | None = Field(default=None, ge=1, le=10_000)
     do: Literal["alarm", "hold", "stop"]
+    plan: str = Field(default="", max_length=500, description="what to do then, in the plant's own words")
 
     @model_validator(mode="after")
     def possible(self) -> "Reaction":
@@ -107,7 +111,7 @@ class Reaction(Strict):
     @property
     def rule(self) -> ReactionRule:
         """For the gate."""
-        return ReactionRule(self.on, self.count, self.within or self.count, self.do)
+        return ReactionRule(self.on, self.count, self.within or self.count, self.do, self.plan)
 
 
 NOT_INSPECTED_IN_A_ROW = (Reaction(on="NOT_INSPECTED", count=10, do="alarm"),)  # where a recipe says nothing

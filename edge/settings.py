@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edge.toml_files import Strict, read
 from vocabulary import Mode, SettingsError
@@ -76,6 +76,15 @@ class Station(Strict):
         default=False,
         description="AUTO although limits are provisional or no certificate is there; stays on every banner",
     )
+
+    @field_validator("mode")
+    @classmethod
+    def lasting(cls, mode: Mode) -> Mode:
+        """SETUP and BYPASS need the PLC's key and a time."""
+        if mode in (Mode.SETUP, Mode.BYPASS):
+            raise ValueError(f"{mode} is asked for while the station runs: `jidoka station mode {mode}`")
+        return mode
+
     recipe: str = Field(pattern=NAME, description="folder under recipes/ that is active at start")
     cameras: list[CameraSettings] = Field(min_length=1)
     plc: PlcSettings
@@ -103,6 +112,7 @@ class StateFolder:
         self.run = self.root / "run"
         self.live = self.run / "live"  # pictures of the last parts, for the page
         self.ledger = self.root / "ledger.sqlite"
+        self.station_db = self.root / "station.sqlite"  # audit trail
         self.pictures = self.root / "pictures"
         self.packages = self.root / "packages"
         self.logs = self.root / "logs"

@@ -13,7 +13,7 @@ from edge.engine.cameras import StationCamera
 from edge.engine.inspect import Answer, Look, inspect_part
 from edge.engine.recipes import ReadyRecipe, load_recipes
 from edge.engine.wired import WiredCamera
-from edge.messages import EngineState, FrameReady, FrameRing, Hello, Inspect, Inspected, Ping, Release, Why
+from edge.messages import ChangeOver, EngineState, FrameReady, FrameRing, Hello, Inspect, Inspected, Ping, Release, Why
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.realtime import lift_helpers, raise_priority
 from edge.ring import RingWriter
@@ -112,6 +112,7 @@ class Engine:
                 its.name,
                 its.number,
                 self.active.loaded.checksum,
+                {ready.loaded.recipe.number: name for name, ready in self.recipes.items()},
                 self.unproven[its.name],
                 its.line.takt_s,
                 its.line.deadline_ms,
@@ -119,6 +120,7 @@ class Engine:
                 self.degraded,
                 [reaction.rule for reaction in its.reactions],
                 its.line.recheck_lane,
+                its.line.most_attempts,
                 its.line.least_spacing_counts,
             )
         )
@@ -183,6 +185,9 @@ class Engine:
             while self.gate is not None and (message := self.gate.receive()) is not None:
                 if isinstance(message, Inspect):
                     self.inspect(message)
+                elif isinstance(message, ChangeOver):
+                    self._change_over(message.recipe)
+                    self.tell_state(0)
                 elif isinstance(message, Ping):
                     self.open_cameras()
                     self.tell_state(message.sequence)

@@ -13,7 +13,9 @@ import msgspec
 from edge.messages import Record
 
 HALF_BYTES = 8 << 20  # about 3,000 records of 2.5 kB; above 500 uncommitted ones nothing is OK any more
-HEADER_BYTES = 8 * 3  # words: active half, end of half 0, end of half 1
+KEPT_BYTES = 64 << 10  # what the gate keeps beside its records, twice: one whole while the other is written
+WORDS = 4  # active half, end of half 0, end of half 1, kept: which of two << 32 | length
+HEADER_BYTES = 8 * WORDS + 2 * KEPT_BYTES
 SIZE = HEADER_BYTES + 2 * HALF_BYTES
 
 
@@ -29,7 +31,7 @@ class Journal:
 
     def __init__(self, fd: int | None) -> None:
         self._map = mmap.mmap(make() if fd is None else fd, SIZE)
-        self._words = memoryview(self._map)[:HEADER_BYTES].cast("q")
+        self._words = memoryview(self._map)[: 8 * WORDS].cast("q")
         self._encoder, self._decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(Record)
         self.full = False  # the last record found no room: nothing may be OK
 
@@ -47,6 +49,21 @@ class Journal:
         """Append one; when the half is full, go over to the other with `held`, which are all that still matter."""
         if not self._append(record, self._words[0]):
             self._change_over([*held, record])
+
+    def keep(self, data: bytes) -> bool:
+        """Replace what is kept beside the records; False: too long, the old stays."""
+        if len(data) > KEPT_BYTES:
+            return False
+        other = 1 - (self._words[3] >> 32)
+        at = 8 * WORDS + other * KEPT_BYTES
+        self._map[at : at + len(data)] = data
+        self._words[3] = other << 32 | len(data)
+        return True
+
+    def kept(self) -> bytes:
+        """What a gate before this one kept; empty: nothing yet."""
+        at = 8 * WORDS + (self._words[3] >> 32) * KEPT_BYTES
+        return self._map[at : at + (self._words[3] & 0xFFFFFFFF)]
 
     def clear(self) -> None:
         """Everything is on disk."""

@@ -13,13 +13,18 @@ from typing import Any
 
 import structlog
 
+from edge.gate import standing, status
+from edge.gate.alarms import Alarms, Change
+from edge.gate.commands import execute
 from edge.gate.journal import Journal
+from edge.gate.modes import KEYS, Modes
 from edge.gate.part import Judged, Part, judge, row, utc
 from edge.gate.peers import EngineLink, Peers
+from edge.gate.presented import Presented
 from edge.gate.reactions import Raised, Reactions
 from edge.gate.records import BEHIND, FEW, TOO_MANY, Records
 from edge.gate.transport import Transport
-from edge.messages import GateState, Hello, Inspected, Why
+from edge.messages import Hello, Inspected, Why
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.realtime import raise_priority
 from edge.settings import StateFolder
@@ -28,7 +33,7 @@ from plc_io.handshake import Accounted, Anomaly, Confirmation, Consumed, Event, 
 from plc_io.session import PlcSession
 from vocabulary import Clock, DeviceError, Mode, MonotonicClock, Verdict
 
-TELL_NS = 100_000_000  # a page hears from the gate ten times a second
+LOOK_NS = 100_000_000  # between looks at modes and alarms; a page hears from the gate as often
 BACKOFF_NS = (20_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000)  # between attempts on a lost PLC
 BATCH = 100  # events of the PLC per round, so that the heartbeat goes on through any number of them
 MAX_WAITING = 64  # parts that wait for the engine; above that the oldest are past their deadline anyway
@@ -51,7 +56,11 @@ class Gate:
         self.waiting: deque[Part] = deque()  # triggered, not asked yet
         self.asked: Part | None = None
         self.degraded: list[str] = []
+        self.modes = Modes(self.station.mode)
+        self.alarms = Alarms()
         self.reactions = Reactions()
+        self.presented = Presented()
+        self.recipe: int | None = None  # asked for at this station
         self.transport = Transport()
         self._reset_seen = False
         self.counts: dict[str, int] = {verdict.value: 0 for verdict in Verdict} | {"late": 0, "anomalies": 0}
@@ -59,8 +68,9 @@ class Gate:
         self.sent_ns: dict[int, int] = {}  # trigger number → when its verdict was written
         self._failures = 0
         self._next_poll_ns = clock.now_ns()
-        self._told_ns = 0
+        self._looked_ns = 0
         self._told = 0
+        standing.restore(self, journal.kept())
 
     # ── one round ────────────────────────────────────────────────────────────────────────────────────────────────
     def round(self) -> None:
@@ -79,7 +89,9 @@ class Gate:
         self._expire()
         self._ask()
         self.engine.ping()
-        self._tell_pages()
+        for commander, command in self.peers.commands():
+            self.peers.answer(commander, execute(self, command))
+        self._look()
 
     def _sleep(self) -> bool:
         due = [0] if self.events and self.records.numbers_left >= FEW else []
@@ -96,7 +108,7 @@ class Gate:
         if (session := self._session()) is None:
             self._next_poll_ns = self.clock.now_ns() + BACKOFF_NS[0]
             return
-        self._show_status(session)
+        status.show(self, session)
         try:
             events = session.poll()
         except DeviceError as err:
@@ -149,27 +161,34 @@ class Gate:
                     self.transport.consumed(sent, event.seen_ns)
             case Session():
                 plc = {"epoch": event.plc_epoch, "number": event.number, "parts": event.parts}
-                self._note("plc_session", event.text, plc=plc)  # where accounting stands before the first part's row
+                self.note("plc_session", event.text, plc=plc)  # where accounting stands before the first part's row
                 if not event.resumed:
                     self.reactions.forget_belt()
             case Anomaly():
                 self.counts["anomalies"] += 1
-                self._note(event.code, event.text)
+                self.note(event.code, event.text)
                 if event.code == "counter_mismatch":
                     self._react(self.reactions.mismatch(event.text))
 
     def _react(self, raised: list[Raised]) -> None:
         for one in raised:
-            self._note("alarm_raised", one.text, on=one.rule.on, do=one.rule.do, remedy=one.remedy)
+            priority = 2 if one.rule.do == "alarm" else 1
+            changes = self.alarms.happened(one.key, one.text, priority, one.remedy, self.clock.now_ns(), utc())
+            self.tell(changes, on=one.rule.on, do=one.rule.do)
+            self.keep()
 
     def _reset(self, asked: bool) -> None:
         """The PLC's fault reset, by its rising edge, acknowledges everything that stands."""
         if asked and not self._reset_seen:
             for one in self.reactions.reset():
-                self._note("alarm_reset", one.text, on=one.rule.on, do=one.rule.do, by="PLC fault_reset")
+                self.note("alarm_reset", one.text, on=one.rule.on, do=one.rule.do, by="PLC fault_reset")
+            for key in list(self.alarms.standing):
+                self.tell(self.alarms.acknowledge(key, "PLC fault_reset"))
+            self.keep()
         self._reset_seen = asked
 
-    def _note(self, code: str, text: str, **more: Any) -> None:
+    def note(self, code: str, text: str, **more: Any) -> None:
+        """One event row."""
         self.log.info("event", code=code, text=text)
         self.records.add("event", None, {"utc": utc(), "code": code, "text": text, **more})
 
@@ -179,11 +198,12 @@ class Gate:
         state = self.engine.state
         oldest = trigger.earliest_ns if trigger.earliest_ns is not None else trigger.seen_ns
         window_ms = state.exposure_window_ms if state else 0.0
-        return Part(
-            self.records.next_part(), trigger, oldest + int(window_ms * 1e6), oldest + int(self._deadline_ms() * 1e6)
-        )
+        expose_by, deadline = oldest + int(window_ms * 1e6), oldest + int(self.deadline_ms() * 1e6)
+        attempt, first = self.presented.attempt(trigger)
+        latched = trigger.recipe if self.station.plc.recipe_master == "plc" else state.recipe_number if state else None
+        return Part(self.records.next_part(), trigger, expose_by, deadline, attempt, first, latched or None)
 
-    def _deadline_ms(self) -> float:
+    def deadline_ms(self) -> float:
         """The recipe's, or the PLC's less plc.transport_ms if shorter; a banner tells when transport takes more."""
         mine = self.engine.state.deadline_ms if self.engine.state else 0.0
         plc = self.plc.plc.deadline_ms if self.plc else 0
@@ -197,17 +217,14 @@ class Gate:
         if trigger.fault is not None:
             reason = Why(trigger.fault.code, trigger.fault.text)
             self._finish(part, Verdict.NOT_INSPECTED, [reason], None)
+        elif again := self.presented.refused(trigger, self.engine.state.most_attempts if self.engine.state else 1):
+            self._finish(part, Verdict.NOT_INSPECTED, [again], None)
         elif late := self._published_late(trigger):
             self._finish(part, Verdict.NOT_INSPECTED, [late], None)
-        elif unmet := self._cannot_inspect():
+        elif unmet := self.cannot_inspect(part.recipe):
             self._finish(part, Verdict.NOT_INSPECTED, unmet, None)
         else:
             self.waiting.append(part)
-
-    def _held(self) -> list[Why]:
-        """A reaction holds the line: READY is off until it is reset; parts that come all the same are judged."""
-        one = self.reactions.hold
-        return [Why("held", f"{one.text}: {one.remedy}; then reset")] if one else []
 
     def _published_late(self, trigger: Trigger) -> Why | None:
         """By the encoder the part has left the camera: its sensor saw it long before the PLC told us."""
@@ -218,13 +235,26 @@ class Gate:
         text = f"the belt moved {trigger.behind} counts between the part sensor and this trigger, spacing is {spacing}"
         return Why("trigger_late", f"{text}: speed up the PLC's scan")
 
-    def _cannot_inspect(self) -> list[Why]:
-        """Why no part can be judged now; empty: ask the engine."""
+    def cannot_inspect(self, latched: int | None = None) -> list[Why]:
+        """Why no part can be judged now, or none with this recipe latched; empty: ask the engine."""
+        if self.plc is not None and self.plc.plc.purge:
+            return [Why("purge", "the PLC purges the belt: CTRL bit purge")]
         if len(self.records.held) >= BEHIND or self.records.journal.full:
             return [Why("recorder_behind", f"{len(self.records.held)} rows not on disk yet: see logs/recorder.jsonl")]
         if len(self.waiting) >= MAX_WAITING:
             return [Why("too_many_waiting", f"{len(self.waiting)} parts wait for the engine")]
-        return self.engine.unmet()
+        return self.engine.unmet() or self._changing_over(latched)
+
+    def _changing_over(self, latched: int | None) -> list[Why]:
+        """Another recipe is asked for than is active; a trigger that the PLC latched a recipe for has its own."""
+        state, wanted = self.engine.state, self.wanted_recipe()
+        if state is None or wanted in (None, state.recipe_number):
+            return []
+        if latched is not None and self.station.plc.recipe_master == "plc":
+            return []
+        if wanted not in state.recipes:
+            return [Why("recipe_unknown", f"recipe {wanted} is asked for, there is none: add it at recipes/<name>/")]
+        return [Why("change_over", f"recipe {wanted} is being made active")]
 
     def _ask(self) -> None:
         """Give the engine the oldest waiting part, if it owes nothing."""
@@ -234,7 +264,7 @@ class Gate:
                 self._finish(part, Verdict.NOT_INSPECTED, unmet, None)
                 continue
             part.asked_ns = part.laps_ns["asked"] = self.clock.now_ns()
-            request = part.request(self.epoch, recipe=self.station.plc.recipe_master == "plc")
+            request = part.request(self.epoch)
             if self.engine.ask(request):
                 self.asked = part
             else:
@@ -286,7 +316,8 @@ class Gate:
         In this order a gate killed in between leaves a row with OK for a part that the PLC rejects, never the reverse.
         """
         lane = self.engine.state.recheck_lane if self.engine.state else False
-        judged = judge(self.mode, verdict, reasons, recheck_lane=lane)
+        judged = judge(self.mode, verdict, reasons, recheck_lane=lane, forced=self.modes.value("verdict"))
+        self.presented.judged(part.trigger, part.number, judged.judged)
         self.records.add("part", part.number, row(self.station.name, self.mode, part, judged, answer, self._context()))
         self.counts[judged.verdict] += 1
         if self.engine.state is not None:
@@ -321,82 +352,65 @@ class Gate:
     @property
     def mode(self) -> Mode:
         """OFFLINE without a PLC, else what is permitted."""
-        return Mode.OFFLINE if self.plc is None or self.plc_fault is not None else self._permitted()
+        return Mode.OFFLINE if self.plc is None or self.plc_fault is not None else self.permitted()
 
-    def _permitted(self) -> Mode:
+    def permitted(self) -> Mode:
         """The wanted mode as far as allowed: AUTO needs the PLC's leave, and evidence or the declared override."""
-        wanted, state = self.station.mode, self.engine.state
-        if wanted is not Mode.AUTO:
-            return wanted
-        forbidden = self.plc is not None and self.plc.plc.alive and not self.plc.plc.allow_auto
-        unproven = state is not None and state.unproven and not self.station.allow_provisional
-        return Mode.OBSERVE if forbidden or unproven else wanted
-
-    def unmet(self) -> list[Why]:
-        """What keeps READY off, the most important first."""
-        unmet = []
-        if self.records.channel is None or self.plc is None:
-            unmet.append(Why("recorder_absent", "recorder is not there: see logs/recorder.jsonl"))
-        if self.plc_fault is not None:
-            unmet.append(Why("plc_lost", str(self.plc_fault)))
-        elif self.plc is not None and not self.plc.ready_to_run:
-            unmet += [Why("plc_not_ready", reason.text) for reason in self.plc.reasons]
-        return unmet + self._held() + self._cannot_inspect()
-
-    def banner(self) -> list[Why]:
-        """What every page shows while it is true."""
-        found = [Why("alarm", f"{one.text}: {one.remedy}") for one in self.reactions.raised.values()]
-        found += self.records.notes
-        if (worst_ms := self.transport.worst_ms) > (allowed_ms := self.station.plc.transport_ms):
-            text = f"the way to the PLC and back took {worst_ms:.1f} ms, plc.transport_ms allows {allowed_ms:g}"
-            found.append(Why("transport_slow", f"{text}: raise it, or speed up scan, poll and network"))
-        if self.degraded:
-            found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(self.degraded)}"))
         state = self.engine.state
-        override = "AUTO runs under allow_provisional" if self.station.allow_provisional else "OBSERVE until released"
-        found += [Why(why.code, f"{why.text}: {override}") for why in (state.unproven if state else [])]
-        return found
+        forbidden = self.plc is not None and self.plc.plc.alive and not self.plc.plc.allow_auto
+        unproven = state is not None and bool(state.unproven) and not self.station.allow_provisional
+        return self.modes.permitted(auto=not forbidden and not unproven)
 
-    def _show_status(self, session: PlcSession) -> None:
-        status, state = session.status, self.engine.state
-        status.online = True
-        status.ready = not [why for why in self.unmet() if why.code not in ("plc_lost", "plc_not_ready")]
-        status.mode = self._permitted()
-        status.stop_request = self.reactions.stop
-        status.fault = bool(self.reactions.raised)
-        status.degraded_timing = bool(self.degraded or (state and state.degraded))
-        status.recipe_active = state.recipe_number if state else 0
-        status.recipe_checksum = state.recipe_checksum if state else 0
+    def granted(self, mode: Mode) -> bool:
+        """The PLC's key for a mode that needs one is turned."""
+        if mode not in KEYS:
+            return True
+        return self.plc is not None and self.plc.plc.alive and bool(getattr(self.plc.plc, KEYS[mode]))
+
+    def _look(self) -> None:
+        """Ten times a second: what ends by itself, what has become an alarm, which recipe is asked for, the pages."""
+        now = self.clock.now_ns()
+        if now - self._looked_ns < LOOK_NS:
+            return
+        self._looked_ns = now
+        ended = self.modes.look(now, self.granted(self.modes.wanted))
+        for text in ended:
+            self.note("mode_ended", text)
+        changes = self.alarms.look(status.conditions(self), now, utc())
+        self.tell(changes)
+        if ended or changes:
+            self.keep()
+        self._change_over()
+        self._tell_pages()
+
+    def wanted_recipe(self) -> int | None:
+        """The number that PLC or station ask for; None: whatever is active."""
+        if self.station.plc.recipe_master == "plc":
+            return (self.plc.plc.recipe_req or None) if self.plc else None
+        return self.recipe
+
+    def _change_over(self) -> None:
+        """Between parts only; asked again until the engine has it."""
+        state, wanted = self.engine.state, self.wanted_recipe()
+        if state is None or wanted in (None, state.recipe_number) or wanted not in state.recipes or self._in_flight():
+            return
+        self.engine.change_over(wanted)
+
+    def tell(self, changes: list[Change], **more: Any) -> None:
+        """Alarms that began, ended or were handled become event rows."""
+        for change in changes:
+            its = change.alarm
+            self.note(change.code, its.text, key=its.key, priority=its.priority, action=its.action, by=its.by, **more)
+
+    def keep(self) -> None:
+        """Mode, forcing, alarms and recipe outlive this gate."""
+        if not self.records.journal.keep(standing.pack(self)):
+            self.log.error("too much to keep", alarms=len(self.alarms.standing))
 
     def _tell_pages(self) -> None:
-        now = self.clock.now_ns()
-        if now - self._told_ns < TELL_NS or not self.peers.pages:
-            return
-        self._told_ns, self._told = now, self._told + 1
-        state, view = self.engine.state, self.plc.plc if self.plc else None
-        plc: dict[str, Any] = {"uri": self.station.plc.uri, "linked": self.plc_fault is None and view is not None}
-        if view is not None:
-            plc |= {"parts": view.parts, "rejects": view.rejects, "timeouts": view.timeouts, "last": self.last_part}
-            plc["transport_ms"] = self.transport.worst_ms
-        unmet = self.unmet()
-        self.peers.tell_pages(
-            GateState(
-                self.epoch,
-                self._told,
-                now,
-                self.mode,
-                self.station.mode,
-                not unmet,
-                unmet,
-                self.banner(),
-                state.recipe if state else "",
-                state.recipe_number if state else 0,
-                plc,
-                dict(self.counts),
-                state.takt_s if state else 0.0,
-                self._deadline_ms(),
-            )
-        )
+        if self.peers.pages:
+            self._told += 1
+            self.peers.tell_pages(status.message(self, self._told, self.clock.now_ns()))
 
 
 def run(state: StateFolder, held_fd: int | None) -> None:

@@ -21,20 +21,23 @@ class Part:
     trigger: Trigger
     expose_by_ns: int
     deadline_ns: int
+    attempt: int = 1  # more: the part was presented before
+    first: int | None = None  # our number of its first attempt
+    recipe: int | None = None  # latched when the trigger was seen
     asked_ns: int | None = None
     next_seen_ns: int | None = (
         None  # when the trigger after this one was seen: what arrives later may show the next part
     )
     laps_ns: dict[str, int] = field(default_factory=dict)
 
-    def request(self, gate_epoch: int, *, recipe: bool) -> Inspect:
-        """For the engine; `recipe`: the PLC is master of it."""
+    def request(self, gate_epoch: int) -> Inspect:
+        """For the engine."""
         its = self.trigger
         earliest_ns = its.earliest_ns if its.earliest_ns is not None else its.seen_ns
         return Inspect(
             gate_epoch,
             self.number,
-            its.recipe if recipe else None,
+            self.recipe,
             its.plc_epoch,
             its.number,
             its.encoder,
@@ -55,9 +58,16 @@ class Judged:
     reasons: list[Why]
 
 
-def judge(mode: Mode, verdict: Verdict, reasons: list[Why], *, recheck_lane: bool = False) -> Judged:
-    """Only AUTO emits a verdict; in any other mode the PLC is told NOT_INSPECTED and the opinion is recorded."""
-    if mode is Mode.AUTO or verdict is Verdict.NOT_INSPECTED:
+def judge(
+    mode: Mode, verdict: Verdict, reasons: list[Why], *, recheck_lane: bool = False, forced: str | None = None
+) -> Judged:
+    """Only AUTO emits a verdict; in any other mode the PLC is told NOT_INSPECTED and the opinion is recorded.
+
+    In SETUP a verdict other than OK may be forced.
+    """
+    if mode is Mode.SETUP and forced is not None and forced != Verdict.OK:
+        told, why = Verdict(forced), [Why("forced", f"verdict is forced to {forced} in SETUP"), *reasons]
+    elif mode is Mode.AUTO or verdict is Verdict.NOT_INSPECTED:
         told, why = verdict, reasons
     else:
         told, why = Verdict.NOT_INSPECTED, [Why(f"mode_{mode.lower()}", f"station is in {mode}"), *reasons]
@@ -97,6 +107,8 @@ def row(
             "parts": trigger.parts,
         },
         "context": context,
+        "attempt": part.attempt,
+        "first_attempt": part.first,
         "trigger_age_us": None if trigger.earliest_ns is None else (trigger.seen_ns - trigger.earliest_ns) // 1000,
         "deadline_us": (part.deadline_ns - trigger.seen_ns) // 1000,
         "laps_us": {lap: (at - trigger.seen_ns) // 1000 for lap, at in sorted(laps.items(), key=lambda item: item[1])},

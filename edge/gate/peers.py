@@ -1,7 +1,19 @@
 """Who connects to the gate: one engine, any number of pages. Nothing here ever waits."""
 
 from edge.channel import Channel, ChannelClosed, Listener
-from edge.messages import VERSION, EngineState, GateState, Hello, Inspect, Inspected, Ping, Why
+from edge.messages import (
+    VERSION,
+    ChangeOver,
+    Command,
+    Commanded,
+    EngineState,
+    GateState,
+    Hello,
+    Inspect,
+    Inspected,
+    Ping,
+    Why,
+)
 from edge.settings import StateFolder
 from vocabulary import Clock
 
@@ -42,6 +54,10 @@ class EngineLink:
             self._pinged_ns = now
             self._send(Ping(self.epoch, self._pings))
 
+    def change_over(self, recipe: int) -> None:
+        """Tell the engine which recipe to make active; it answers with its state."""
+        self._send(ChangeOver(self.epoch, recipe))
+
     def hear(self) -> list[Inspected]:
         """Answers that came in, in order; states are noted."""
         answers: list[Inspected] = []
@@ -71,7 +87,7 @@ class EngineLink:
             self.channel.close()
         self.channel = self.state = self.owes = None
 
-    def _send(self, message: Inspect | Ping) -> bool:
+    def _send(self, message: Inspect | Ping | ChangeOver) -> bool:
         try:
             return self.channel is not None and self.channel.send(message)
         except ChannelClosed:
@@ -86,12 +102,13 @@ class Peers:
         self.listener = Listener(state.socket("gate"))
         self.engine = engine
         self.pages: list[Channel] = []
+        self.commanders: list[Channel] = []
         self._strangers: list[Channel] = []
 
     def waiting(self) -> list[Listener | Channel]:
         """For select."""
         engine = [self.engine.channel] if self.engine.channel is not None else []
-        return [self.listener, *engine, *self._strangers, *self.pages]
+        return [self.listener, *engine, *self._strangers, *self.pages, *self.commanders]
 
     def welcome(self) -> None:
         """Take in whoever knocks, and give strangers their place by their Hello."""
@@ -111,8 +128,29 @@ class Peers:
                 stranger.close()
             elif message.role == "engine":
                 self.engine.attach(stranger)
+            elif message.role == "command":
+                self.commanders.append(stranger)
             else:
                 self.pages.append(stranger)
+
+    def commands(self) -> list[tuple[Channel, Command]]:
+        """What people ask for: one command of each that has one."""
+        found = []
+        for commander in list(self.commanders):
+            try:
+                if isinstance(message := commander.receive(), Command):
+                    found.append((commander, message))
+            except ChannelClosed:
+                self.commanders.remove(commander)
+                commander.close()
+        return found
+
+    def answer(self, commander: Channel, answer: Commanded) -> None:
+        """To who asked, if he is still there."""
+        try:
+            commander.send(answer)
+        except ChannelClosed:
+            return
 
     def tell_pages(self, state: GateState) -> None:
         """A page that does not read misses states; one that is gone is dropped."""

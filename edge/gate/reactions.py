@@ -39,6 +39,12 @@ class Raised:
     text: str
     remedy: str
 
+    @property
+    def key(self) -> str:
+        """The alarm's name: one per rule."""
+        its = self.rule
+        return its.on if its in ALWAYS else f"{its.on}_{its.count}_of_{its.within}_{its.do}"
+
 
 @dataclass(slots=True)
 class Watch:
@@ -83,6 +89,7 @@ class Reactions:
     def told(self, part_id: int | None, verdict: Verdict) -> list[Raised]:
         """The PLC was told this verdict. Returns what was raised by it."""
         if part_id is not None:
+            self._told.pop(part_id, None)  # presented again: it is the last one on the belt now
             self._told[part_id] = verdict
             while len(self._told) > MOST_ON_BELT:
                 self._told.popitem(last=False)
@@ -116,12 +123,14 @@ class Reactions:
         """A PLC that was restarted has emptied its belt: nothing on it is confirmed any more."""
         self._told.clear()
 
-    def reset(self) -> list[Raised]:
-        """Somebody acknowledged. Returns what stood."""
-        stood = list(self.raised.values())
-        self.raised.clear()
+    def reset(self, key: str | None = None) -> list[Raised]:
+        """Somebody acknowledged one alarm, or all. Returns what stood."""
+        stood = [one for one in self.raised.values() if key in (None, one.key)]
+        for one in stood:
+            del self.raised[one.rule]
         for watch in self._watches:
-            watch.seen.clear()
+            if key is None or watch.rule in [one.rule for one in stood]:
+                watch.seen.clear()
         return stood
 
     def _count(self, on: str, matches: bool, detail: str) -> list[Raised]:
@@ -132,7 +141,8 @@ class Reactions:
                 many = f"{watch.rule.count} of the last {watch.rule.within} " if watch.rule.within > 1 else ""
                 if watch.rule.count == watch.rule.within > 1:
                     many = f"{watch.rule.count} in a row: "
-                one = Raised(watch.rule, f"{many}{what}" + (f" ({detail})" if detail else ""), remedy)
+                text = f"{many}{what}" + (f" ({detail})" if detail else "")
+                one = Raised(watch.rule, text, watch.rule.plan or remedy)
                 self.raised[watch.rule] = one
                 raised.append(one)
         return raised

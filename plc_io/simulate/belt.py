@@ -11,10 +11,12 @@ from plc_io.simulate.stage import Stage
 from plc_io.simulate.wire import Wire
 
 COUNTS_PER_S = 1000  # encoder counts per second of belt motion
-CTRL_ENABLE, CTRL_RUNNING, CTRL_RESET, CTRL_AUTO, CTRL_OBSERVE = 1, 2, 8, 16, 32
+CTRL_ENABLE, CTRL_RUNNING, CTRL_PURGE, CTRL_RESET, CTRL_AUTO, CTRL_OBSERVE, CTRL_BYPASS, CTRL_SETUP = (
+    1, 2, 4, 8, 16, 32, 64, 128,
+)  # fmt: skip
 WATCHDOG_S = 0.5
 REJECTED, PASSED, LANE, UNKNOWN, HOLD = 1, 2, 3, 4, 5
-READY_BIT, STOP_BIT, MODE_SHIFT, OBSERVE_MODE = 1, 6, 8, 2
+READY_BIT, STOP_BIT, MODE_SHIFT, OBSERVE_MODE, BYPASS_MODE = 1, 6, 8, 2, 4
 
 
 @dataclass(slots=True)
@@ -45,6 +47,9 @@ class Belt:
         self.stall_s = 0.0  # the next scan comes so much later
         self.running, self.feeding = False, True
         self.recheck_lane = False  # there is one
+        self.bypass_key = self.allow_setup = False
+        self.recipe, self.purge_until = 0, 0.0
+        self._ids: dict[int, int] = {}  # edge of the part sensor → part id
         self.reset_after_s: float | None = None  # so long after vision's stop request the operator presses reset
         self._halted_at: float | None = None  # vision asked to stop
         self.flying: deque[OnBelt] = deque()
@@ -101,11 +106,27 @@ class Belt:
             if self.stage is not None and self.plan:
                 self.stage.show(self._shown(coming).png)
             self.staged_for = coming
+        self._ask_for_recipe(coming)
+        if self.recipe not in (0, self.registers.vision("RECIPE_ACTIVE")):
+            self.next_at = max(self.next_at, self.position)
+            return
         if self.position >= self.next_at and self.staged_for == coming and (self.stage is None or self.stage.shown):
             self._edge(coming, now)
 
+    def _ask_for_recipe(self, coming: int) -> None:
+        """Feeding waits until vision acknowledges by RECIPE_ACTIVE."""
+        for fault in self.faults:
+            if fault.kind == "recipe" and fault.part == coming:
+                self.recipe = int(fault.value)
+
+    def _presented(self, edge: int) -> int:
+        """The edge at which this part came for the first time."""
+        back = next((int(fault.value) for fault in self.faults if (fault.kind, fault.part) == ("again", edge)), 0)
+        return self._presented(edge - back) if 0 < back < edge else edge
+
     def _shown(self, part: int) -> Planned:
         """The picture before the camera: the part's own, or its neighbour's under the fault `swap`."""
+        part = self._presented(part)
         other = part + 1 if part in self._swap else part - 1 if part - 1 in self._swap else part
         return self.plan[(other - 1) % len(self.plan)]
 
@@ -139,8 +160,10 @@ class Belt:
     def _trigger(self, edge: int, encoder: int, ghost: bool, now: float) -> None:
         """Register the part and publish its trigger. The encoder is latched by the sensor."""
         self.number, self.seq = self.number + 1, self.seq + 1 if self.seq < 0xFFFF else 1
-        truth = self.plan[(edge - 1) % len(self.plan)] if self.plan and not ghost else None
-        part = self.account.parts + 1
+        first = self._presented(edge)
+        truth = self.plan[(first - 1) % len(self.plan)] if self.plan and not ghost else None
+        part = self._ids.get(first, self.account.parts + 1) if first != edge else self.account.parts + 1
+        self._ids[edge] = part
         piece = Piece(
             part, self.registers.epoch, self.number, self.seq, truth.path if truth else None,
             truth.sha256 if truth else None, truth.label if truth else None, utc(), round(self.lateness_ms, 3),
@@ -149,7 +172,7 @@ class Belt:
         self.account.triggered(piece)
         self.flying.append(OnBelt(piece, now, self.position + self.travel_s))
         self.registers.set("PARTS", self.account.parts)
-        self.registers.write_trigger(self.seq, part, encoder, 0)
+        self.registers.write_trigger(self.seq, part, encoder, self.recipe)
 
     def _fail(self, fault: Fault, now: float) -> None:
         match fault.kind:
@@ -157,6 +180,8 @@ class Belt:
                 self.stopped_until = now + fault.value
             case "silent":
                 self.silent_until = now + fault.value
+            case "purge":
+                self.purge_until = now + fault.value
             case "stall":
                 self.stall_s = fault.value
             case "skip":
@@ -218,10 +243,17 @@ class Belt:
                 self._leave(one, "passed", "OK", PASSED)
             elif self.recheck_lane and one.piece.verdict == NAMES[GREY]:
                 self._leave(one, "recheck", "RECHECK", LANE)
-            elif self.observe_key and self.registers.vision("STATUS") >> MODE_SHIFT & 7 == OBSERVE_MODE:
-                self._leave(one, "hold", "released by the PLC's observe key", HOLD)
+            elif (key := self._key()) is not None:
+                self._leave(one, "hold", f"released by the PLC's {key} key", HOLD)
             else:
                 self._leave(one, "rejected", one.piece.verdict or "no verdict in time", REJECTED)
+
+    def _key(self) -> str | None:
+        """The key under which the PLC alone releases parts now."""
+        mode = self.registers.vision("STATUS") >> MODE_SHIFT & 7
+        if self.observe_key and mode == OBSERVE_MODE:
+            return "observe"
+        return "bypass" if self.bypass_key and mode == BYPASS_MODE else None
 
     def _leave(self, one: OnBelt, routed: str, why: str, what: int) -> None:
         one.piece.confirmed = one.seen
@@ -249,7 +281,12 @@ class Belt:
 
     def _outputs(self, now: float) -> None:
         moving = self.running and now >= self.stopped_until and self._halted_at is None
-        control = CTRL_ENABLE | CTRL_AUTO | (CTRL_RUNNING if moving else 0) | (CTRL_OBSERVE if self.observe_key else 0)
+        control = CTRL_ENABLE | CTRL_AUTO
+        for on, bit in (
+            (moving, CTRL_RUNNING), (self.observe_key, CTRL_OBSERVE), (self.bypass_key, CTRL_BYPASS),
+            (self.allow_setup, CTRL_SETUP), (now < self.purge_until, CTRL_PURGE),
+        ):  # fmt: skip
+            control |= bit if on else 0
         if (
             self._halted_at is not None
             and self.reset_after_s is not None
@@ -266,6 +303,7 @@ class Belt:
             ("REJECTS", self.rejects),
             ("TIMEOUTS", self.timeouts),
             ("UNCONFIRMED", self.unconfirmed),
+            ("RECIPE_REQ", self.recipe),
             ("ENCODER", max(1, self._encoder())),
             ("DEADLINE_MS", int(self.deadline_s * 1e3)),
         ):

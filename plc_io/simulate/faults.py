@@ -21,9 +21,23 @@ KINDS = {
     "exposure_doubled": "the wire fires the camera twice",
     "exposure_lost": "the camera counts the exposure and loses its picture",
     "exposure_late": "the picture arrives VALUE seconds later",
+    "again": "the part that came VALUE parts before is presented again, with its id",
+    "recipe": "the PLC asks for recipe VALUE, and feeds when vision says it is active",
+    "purge": "the PLC sets its purge bit for VALUE seconds",
     "stall": "one scan takes VALUE seconds: no logic, no answers, while the belt moves on",
 }
-DEFAULT = {"stop": 1.0, "skip": 1.0, "silent": 1.0, "stall": 0.2, "gap": 3.0, "trigger_late": 0.1, "exposure_late": 0.1}
+DEFAULT = {
+    "stop": 1.0,
+    "skip": 1.0,
+    "silent": 1.0,
+    "stall": 0.2,
+    "gap": 3.0,
+    "again": 1.0,
+    "recipe": 1.0,
+    "purge": 1.0,
+    "trigger_late": 0.1,
+    "exposure_late": 0.1,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ def simulate(
     wire: Path | None, account: Path,
     travel_s: float, deadline_ms: int, scan_ms: float, wait_ready_s: float | None, faults: list[str], seed: int,
     endpoints: Path | None, observe_key: bool, reset_after_s: float | None, recheck_lane: bool,
+    bypass_key: bool, allow_setup: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """Run until `parts` have left the belt since the account began, or SIGTERM. Returns the machine's summary.
 
@@ -48,6 +49,7 @@ def simulate(
         deadline_s=deadline_ms / 1e3, faults=script, seed=seed, observe_key=observe_key,
     )  # fmt: skip
     belt.reset_after_s, belt.recheck_lane = reset_after_s, recheck_lane
+    belt.bypass_key, belt.allow_setup = bypass_key, allow_setup
     machine = Machine(belt, registers, listen(uri), scan_ms / 1e3, wait_ready_s)
     if platform is not None:
         belt.stage_at = 0.0

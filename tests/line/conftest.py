@@ -129,6 +129,12 @@ class LineUnderTest:
     def start_station(
         self, cycle: Row | None = None, reactions: list[Row] | None = None, extra: Row | None = None, **settings: Any
     ) -> None:
+        self.write_station(cycle, reactions, extra, **settings)
+        self.launch()
+
+    def write_station(
+        self, cycle: Row | None = None, reactions: list[Row] | None = None, extra: Row | None = None, **settings: Any
+    ) -> None:
         station: dict[str, Any] = {
             "name": "test",
             "mode": "AUTO",
@@ -153,6 +159,8 @@ class LineUnderTest:
         self.state.make()
         for key in (self.taught / "trust").iterdir():
             (self.state.trust / key.name).write_bytes(key.read_bytes())
+
+    def launch(self) -> None:
         self.station = self.popen([*JIDOKA, "run", str(self.folder / "station.toml"), "--state", str(self.state.root)])
 
     def popen(self, command: list[str]) -> "subprocess.Popen[str]":
@@ -210,3 +218,23 @@ def line(tmp_path: Path, taught: Path) -> Iterator[LineUnderTest]:
     under_test = LineUnderTest(tmp_path, taught)
     yield under_test
     under_test.end()
+
+
+def status(line: LineUnderTest) -> dict[str, Any]:
+    command = [*JIDOKA, "station", "status", "--state", str(line.state.root), "--json"]
+
+    def asked() -> list[str]:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+
+    return dict(json.loads(wait_until(asked, "the gate to answer")[-1]))
+
+
+def second_recipe(line: LineUnderTest, **changes: str) -> None:
+    """Recipe `other`, number 2, beside `plate`."""
+    folder = line.folder / "recipes" / "other"
+    folder.mkdir(parents=True)
+    text = (line.folder / "recipes" / "plate" / "recipe.toml").read_text()
+    text = text.replace('name = "plate"', 'name = "other"').replace("number = 1", "number = 2")
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    (folder / "recipe.toml").write_text(text)

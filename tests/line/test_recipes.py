@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.recorder.verify import read_account
-from tests.line.conftest import JIDOKA, LATE, LineUnderTest
+from tests.line.conftest import JIDOKA, LATE, LineUnderTest, second_recipe, status, wait_until
 
 RIGHT = "80,0,80,120"  # the right half of the rendered plates
 
@@ -62,3 +62,52 @@ def test_two_cameras_three_tools_and_two_packages_make_one_verdict(line: LineUnd
     assert {row["defect_class"] for row in judged if row["verdict"] == "NG"} == {4}
     texts = [why["text"] for row in judged if row["verdict"] == "NG" for why in row["reasons"]]
     assert any(text.startswith("right: blotch (major) at ") for text in texts)
+
+
+def test_the_plc_changes_over_and_each_part_is_judged_by_the_recipe_latched_at_its_trigger(line: LineUnderTest) -> None:
+    line.start_machine(30, "--fault", "recipe@1:1", "--fault", "recipe@12:2", "--fault", "recipe@22:1")
+    line.write_station(plc={"uri": line.uri, "recipe_master": "plc"})
+    second_recipe(line)
+    line.launch()
+    result = line.finish()
+    assert result["problems"] == []
+    assert set(result["not_inspected"]) <= LATE
+    used = {row["plc"]["part_id"]: row["recipe"]["number"] for row in line.rows() if row["recipe"]}
+    assert all(number == (2 if 12 <= part < 22 else 1) for part, number in used.items())
+    assert {row["plc"]["recipe"] for row in line.rows()} == {1, 2}
+
+
+def test_a_recipe_that_is_not_there_keeps_the_station_from_being_ready(line: LineUnderTest) -> None:
+    line.start_machine(12, "--fault", "recipe@6:9")
+    line.write_station(plc={"uri": line.uri, "recipe_master": "plc"})
+    line.launch()
+    line.wait_for_parts(5)
+    wait_until(lambda: "recipe_unknown" in [why["code"] for why in status(line)["unmet"]], "READY to go off")
+
+
+def test_while_the_plc_purges_nothing_is_judged(line: LineUnderTest) -> None:
+    line.start_machine(30, "--fault", "purge@10:1.2")
+    line.start_station()
+    result = line.finish()
+    assert result["problems"] == []
+    assert "purge" in result["not_inspected"]
+    assert set(result["not_inspected"]) <= {"purge"} | LATE
+    assert line.inspects_again()
+
+
+def test_a_part_presented_again_is_linked_and_a_decided_one_is_not_judged_again(line: LineUnderTest) -> None:
+    """Every fourth part is bad: 8 and 12 are. 9 comes again while nothing was judged, 8 after its NG."""
+    faults = ["purge@9:0.1", "again@14:5", "again@16:8", "again@18:9"]
+    line.start_machine(24, *[word for fault in faults for word in ("--fault", fault)])
+    line.start_station(cycle={"most_attempts": 2})
+    result = line.finish()
+    assert result["problems"] == []
+    rows = {row["plc"]["number"]: row for row in line.rows()}
+    assert rows[9]["verdict"] == "NOT_INSPECTED"
+    again = rows[14]
+    assert (again["plc"]["part_id"], again["attempt"], again["first_attempt"]) == (9, 2, rows[9]["part"])
+    assert again["verdict"] in ("OK", "NG") or again["reasons"][0]["code"] in LATE
+    for number, said in ((16, "judged NG already"), (18, "already")):
+        assert rows[number]["verdict"] == "NOT_INSPECTED"
+        assert rows[number]["reasons"][0]["code"] == "presented_again"
+        assert said in rows[number]["reasons"][0]["text"]

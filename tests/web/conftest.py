@@ -145,6 +145,7 @@ class Station:
             1, self.sequence, time.monotonic_ns(), its["mode"], "AUTO", its["ready"], its["unmet"], its["banner"],
             "cell", 1,
             {"uri": "modbus://x", "linked": True, "last": its["last"]}, dict(self.counts), 0.5, 190.0,
+            its.get("alarms", []), its.get("forced", {}), None, {1: "cell"},
         )  # fmt: skip
 
     def _tell(self, role: str, message: GateState | Live) -> None:

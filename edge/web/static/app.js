@@ -109,7 +109,8 @@ function showReason(stale) {
     say("detail", t(then));
   } else {
     const why = part?.reasons.find((one) => !one.code.startsWith("mode_")) ?? part?.reasons[0];
-    say("reason", !part ? "" : why ? reasonWord(why) : t("No defect above the limit"));
+    const named = tool?.defect_class !== "defect" && why?.code.startsWith("score_") && why.code !== "score_below_limit" && tool.defect_class;
+    say("reason", !part ? "" : named ? named[0].toUpperCase() + named.slice(1) : why ? reasonWord(why) : t("No defect above the limit"));
     const scored = tool ? `${t("Score")} ${score(tool.score)}, ${t("limit")} ${score(tool.limit)}` : "";
     say("detail", why && !(scored && why.code.startsWith("score_")) ? rest(why) : scored);
   }

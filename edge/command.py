@@ -1,0 +1,137 @@
+"""How people tell a running station something: first the audit trail, then the gate, then what came of it."""
+
+import getpass
+import os
+import select
+import time
+from typing import Any
+
+from msgspec.structs import asdict
+
+from edge.audit import Audit
+from edge.channel import Channel, ChannelClosed, connect
+from edge.messages import Command, Commanded, GateState, Hello
+from edge.process import new_epoch
+from edge.settings import StateFolder
+from vocabulary import LedgerError, SettingsError
+
+ANSWER_S = 5.0
+
+
+def command(
+    state: StateFolder,
+    what: str,
+    name: str = "",
+    value: str = "",
+    *,
+    for_s: float | None = None,
+    why: str,
+    who: str = "",
+) -> dict[str, Any]:
+    """Send one command. Raises SettingsError (no station, no reason given), LedgerError (not done: no audit row)."""
+    if not why.strip():
+        raise SettingsError("--why", "say why: it goes into the audit trail")
+    who = who or getpass.getuser()
+    gate = greet(state, "command")
+    audit = Audit(state.station_db)
+    try:
+        entry = audit.append(who, what, name=name, value=value, for_s=for_s, why=why)
+        answer = ask(gate, Command(1, entry, who, what, name, value, for_s, why))
+        done = answer is not None and answer.done
+        text = answer.text if answer else f"the gate did not answer within {ANSWER_S:g} s: see logs/gate.jsonl"
+        audit.append(who, "outcome", of=entry, done=done, text=text)
+    finally:
+        gate.close()
+        audit.close()
+    return {"done": done, "text": text, "audit": entry}
+
+
+def look(state: StateFolder) -> GateState:
+    """The gate's state now. Raises SettingsError: no station runs here."""
+    gate = greet(state, "web")
+    try:
+        answer: GateState | None = wait_for(gate, GateState)
+    finally:
+        gate.close()
+    if answer is None:
+        raise SettingsError(f"state folder {state.root}: the gate says nothing", "see logs/gate.jsonl")
+    return answer
+
+
+def status(state: StateFolder) -> dict[str, Any]:
+    """What `jidoka station status` prints."""
+    its = look(state)
+    return {
+        "mode": its.mode,
+        "wanted_mode": its.wanted_mode,
+        "mode_left_s": its.mode_left_s,
+        "ready": its.ready,
+        "unmet": [{"code": why.code, "text": why.text} for why in its.unmet],
+        "banner": [{"code": why.code, "text": why.text} for why in its.banner],
+        "recipe": its.recipe,
+        "recipes": {name: number for number, name in its.recipes.items()},
+        "forced": its.forced,
+        "alarms": [asdict(alarm) for alarm in its.alarms],
+        "counts": its.counts,
+    }
+
+
+def status_text(status: dict[str, Any]) -> str:
+    """The same in words."""
+    left = f" for {status['mode_left_s']:.0f} s" if status["mode_left_s"] is not None else ""
+    lines = [
+        f"mode {status['mode']}{left}, recipe {status['recipe'] or 'none'}, "
+        + ("READY" if status["ready"] else "NOT READY")
+    ]
+    lines += [f"  not ready: {why['text']}" for why in status["unmet"]]
+    lines += [f"  FORCED: {signal} = {value}" for signal, value in status["forced"].items()]
+    for alarm in status["alarms"]:
+        lines.append(f"  alarm {alarm['priority']} {alarm['key']} ({alarm['state']}): {alarm['text']}")
+        lines.append(f"    what to do: {alarm['action']}")
+    return "\n".join(lines)
+
+
+def greet(state: StateFolder, role: str) -> Channel:
+    """A channel to the gate."""
+    gate = connect(state.socket("gate"))
+    if gate is None:
+        raise SettingsError(f"state folder {state.root}: no station runs here", "jidoka run STATION.toml --state DIR")
+    try:
+        gate.send(Hello(role, new_epoch(), os.getpid()))
+    except ChannelClosed as err:
+        raise SettingsError(f"state folder {state.root}: the gate is being restarted", "try again") from err
+    return gate
+
+
+def ask(gate: Channel, command: Command) -> Commanded | None:
+    """Send and wait for the outcome."""
+    try:
+        gate.send(command)
+    except ChannelClosed:
+        return None
+    return wait_for(gate, Commanded)
+
+
+def wait_for(gate: Channel, kind: type[Any]) -> Any | None:
+    """The next message of this kind; None when none comes in time or the gate is gone."""
+    until = time.monotonic() + ANSWER_S
+    while (left := until - time.monotonic()) > 0:
+        try:
+            select.select([gate], [], [], left)
+            while (message := gate.receive()) is not None:
+                if isinstance(message, kind):
+                    return message
+        except ChannelClosed:
+            return None
+    return None
+
+
+def audit_rows(state: StateFolder) -> dict[str, Any]:
+    """The whole trail, verified. Raises LedgerError."""
+    if not state.station_db.is_file():
+        raise LedgerError(f"{state.station_db}: no audit trail", "nothing was ever commanded at this station")
+    audit = Audit(state.station_db)
+    try:
+        return {**audit.verify(), "rows": audit.rows()}
+    finally:
+        audit.close()

@@ -1,0 +1,46 @@
+"""What outlives a killed gate beside its records: mode, forcing, alarms, the recipe asked for."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.gate.alarms import Alarms
+from edge.gate.reactions import Raised
+from edge.messages import AlarmState, ReactionRule
+from vocabulary import Mode
+
+if TYPE_CHECKING:
+    from edge.gate.loop import Gate
+
+
+class Standing(msgspec.Struct):
+    """Times are monotonic nanoseconds of this boot; the memory that keeps this does not outlive it."""
+
+    wanted: Mode
+    after: Mode
+    until_ns: int | None
+    forced: dict[str, tuple[str, int]]
+    alarms: list[AlarmState]
+    reactions: list[tuple[ReactionRule, str, str]]  # rule, text, remedy
+    recipe: int | None  # asked for at this station; None: as started
+
+
+def pack(gate: "Gate") -> bytes:
+    """For the journal."""
+    modes, alarms = gate.modes, list(gate.alarms.standing.values())
+    raised = [(one.rule, one.text, one.remedy) for one in gate.reactions.raised.values()]
+    return msgspec.msgpack.encode(
+        Standing(modes.wanted, modes.after, modes.until_ns, modes.forced, alarms, raised, gate.recipe)
+    )
+
+
+def restore(gate: "Gate", data: bytes) -> None:
+    """Go on where a killed gate stood; empty: this is the first gate of this start."""
+    if not data:
+        return
+    left = msgspec.msgpack.decode(data, type=Standing)
+    gate.modes.wanted, gate.modes.after, gate.modes.until_ns = left.wanted, left.after, left.until_ns
+    gate.modes.forced = left.forced
+    gate.alarms = Alarms(left.alarms)
+    gate.reactions.raised = {rule: Raised(rule, text, remedy) for rule, text, remedy in left.reactions}
+    gate.recipe = left.recipe

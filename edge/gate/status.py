@@ -1,0 +1,101 @@
+"""What the station is doing: for READY and the status word, for every page, for the alarms."""
+
+from typing import TYPE_CHECKING, Any
+
+from edge.messages import GateState, Why
+from plc_io.session import PlcSession
+from vocabulary import Mode
+
+if TYPE_CHECKING:
+    from edge.gate.loop import Gate
+
+RESTING = (Mode.OFFLINE, Mode.SETUP)  # nothing is judged for the machine: READY is off
+
+
+def unmet(gate: "Gate") -> list[Why]:
+    """What keeps READY off, the most important first."""
+    found = []
+    if gate.records.channel is None or gate.plc is None:
+        found.append(Why("recorder_absent", "recorder is not there: see logs/recorder.jsonl"))
+    if gate.plc_fault is not None:
+        found.append(Why("plc_lost", str(gate.plc_fault)))
+    elif gate.plc is not None and not gate.plc.ready_to_run:
+        found += [Why(reason.code, reason.text) for reason in gate.plc.reasons]
+    if gate.modes.wanted in RESTING:
+        found.append(Why(f"mode_{gate.modes.wanted.lower()}", f"station is in {gate.modes.wanted}"))
+    if one := gate.reactions.hold:
+        found.append(Why("held", f"{one.text}: {one.remedy}; then reset"))
+    return found + gate.cannot_inspect()
+
+
+def lasting(gate: "Gate") -> list[Why]:
+    """What is not as it should be although parts are judged."""
+    found = list(gate.records.notes)
+    if (worst_ms := gate.transport.worst_ms) > (allowed_ms := gate.station.plc.transport_ms):
+        text = f"the way to the PLC and back took {worst_ms:.1f} ms, plc.transport_ms allows {allowed_ms:g}"
+        found.append(Why("transport_slow", f"{text}: raise it, or speed up scan, poll and network"))
+    if gate.degraded:
+        found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(gate.degraded)}"))
+    return found
+
+
+def banner(gate: "Gate") -> list[Why]:
+    """What every page shows while it is true."""
+    forced = [Why("forced", f"{signal} is forced to {value}") for signal, (value, _) in gate.modes.forced.items()]
+    latched = [Why("alarm", f"{one.text}: {one.action}") for one in gate.alarms.listed() if one.latched]
+    hidden = {one.key for one in gate.alarms.listed() if one.state == "shelved"}
+    found = [*forced, *latched, *(why for why in lasting(gate) if why.code not in hidden)]
+    state = gate.engine.state
+    override = "AUTO runs under allow_provisional" if gate.station.allow_provisional else "OBSERVE until released"
+    return found + [Why(why.code, f"{why.text}: {override}") for why in (state.unproven if state else [])]
+
+
+def conditions(gate: "Gate") -> dict[str, str]:
+    """Reason code → text of all that may be an alarm."""
+    return {why.code: why.text for why in [*lasting(gate), *reversed(unmet(gate))]}
+
+
+def show(gate: "Gate", session: PlcSession) -> None:
+    """Our status word and header, as the PLC will read them. Forced signals win, in SETUP only."""
+    status, state, forced = session.status, gate.engine.state, gate.modes.value
+    status.online = gate.modes.wanted is not Mode.OFFLINE
+    status.ready = not [why for why in unmet(gate) if not why.code.startswith(("plc_", "map_"))]
+    status.mode = gate.permitted()
+    status.stop_request = gate.reactions.stop
+    status.fault = any(alarm.priority == 1 or alarm.latched for alarm in gate.alarms.standing.values())
+    for signal in ("ready", "stop_request", "fault"):
+        if (value := forced(signal)) is not None:
+            setattr(status, signal, value == "on")
+    status.degraded_timing = bool(gate.degraded or (state and state.degraded))
+    status.recipe_active = state.recipe_number if state else 0
+    status.recipe_checksum = state.recipe_checksum if state else 0
+
+
+def message(gate: "Gate", sequence: int, now_ns: int) -> GateState:
+    """For the pages."""
+    state, view = gate.engine.state, gate.plc.plc if gate.plc else None
+    plc: dict[str, Any] = {"uri": gate.station.plc.uri, "linked": gate.plc_fault is None and view is not None}
+    if view is not None:
+        plc |= {"parts": view.parts, "rejects": view.rejects, "timeouts": view.timeouts, "last": gate.last_part}
+        plc["transport_ms"] = gate.transport.worst_ms
+    why_not, until_ns = unmet(gate), gate.modes.until_ns
+    return GateState(
+        gate.epoch,
+        sequence,
+        now_ns,
+        gate.mode,
+        gate.modes.wanted,
+        not why_not,
+        why_not,
+        banner(gate),
+        state.recipe if state else "",
+        state.recipe_number if state else 0,
+        plc,
+        dict(gate.counts),
+        state.takt_s if state else 0.0,
+        gate.deadline_ms(),
+        gate.alarms.listed(),
+        {signal: value for signal, (value, _) in gate.modes.forced.items()},
+        None if until_ns is None else (until_ns - now_ns) / 1e9,
+        state.recipes if state else {},
+    )
