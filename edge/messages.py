@@ -191,6 +191,7 @@ class Welcome(Message, frozen=True):
     parts: int
     missing: list[tuple[int, int]]  # (trigger number, parts counter) of this PLC epoch that have no row
     confirmed: int | None  # sequence of this PLC epoch's last confirmation that has a row
+    presented: list[tuple[int, int, int, str]]  # last parts of this PLC epoch: id, our first number, attempts, judged
 
 
 class Reserve(Message, frozen=True):

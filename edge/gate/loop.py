@@ -134,6 +134,7 @@ class Gate:
             accounted = None
             if stands.plc_epoch is not None:
                 accounted = Accounted(stands.plc_epoch, stands.number, stands.parts, stands.confirmed)
+                self.presented.knows(stands.plc_epoch, stands.presented)
                 for number, parts in stands.missing:
                     self._never_judged(stands.plc_epoch, number, parts)
             self.plc = PlcSession(self.link, self.epoch, accounted, self.clock)

@@ -26,6 +26,13 @@ class Presented:
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[int, int], Earlier] = OrderedDict()
 
+    def knows(self, plc_epoch: int, earlier: list[tuple[int, int, int, str]]) -> None:
+        """What the ledger has of this PLC epoch, oldest first: id, our first number, attempts, judged."""
+        for part_id, first, attempts, judged in earlier:
+            known = self._known.setdefault((plc_epoch, part_id), Earlier(first, attempts, Verdict(judged)))
+            known.attempts = max(known.attempts, attempts)
+            known.verdict = known.verdict if known.verdict not in AGAIN else Verdict(judged)
+
     def attempt(self, trigger: Trigger) -> tuple[int, int | None]:
         """Which attempt this is, and our number of the first one; (1, None) for a new part."""
         known = self._known.get((trigger.plc_epoch, trigger.part_id or 0))

@@ -7,7 +7,7 @@ stored, so a checker needs no JSON library to verify the chain; the first row's 
 import hashlib
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from vocabulary import LedgerError
 
 GENESIS = "0" * 64
 RANGE = 10_000  # part numbers reserved at a time: an hour and more at any line speed we serve
+PRESENTED = 2_048  # parts that a new gate knows again; they fit one message
 WINDOW = 4_096  # how many of the last triggers are searched for holes after a restart; above any ring's depth
 
 SCHEMA = """
@@ -81,6 +82,7 @@ class Standing:
     parts: int
     missing: list[tuple[int, int]]  # (number, parts) without a row, inside the last WINDOW triggers of this PLC epoch
     confirmed: int | None = None  # sequence of this PLC epoch's last confirmation
+    presented: list[tuple[int, int, int, str]] = field(default_factory=list)  # part id, first part, attempts, judged
 
 
 class Ledger:
@@ -183,7 +185,17 @@ class Ledger:
             " ORDER BY entry DESC LIMIT 1"
         ).fetchone()
         confirmed = confirmation[1] if confirmation and confirmation[0] == last[0] else None
-        return Standing(last[0], top, have[top], missing, confirmed)
+        return Standing(last[0], top, have[top], missing, confirmed, self._presented(last[0]))
+
+    def _presented(self, plc_epoch: int) -> list[tuple[int, int, int, str]]:
+        """The last parts that had an id, oldest first: one that is presented again is known by it."""
+        rows = self.db.execute(
+            "SELECT json_extract(body, '$.plc.part_id'), COALESCE(json_extract(body, '$.first_attempt'), part),"
+            " COALESCE(json_extract(body, '$.attempt'), 1), json_extract(body, '$.judged') FROM entry"
+            " WHERE kind = 'part' AND plc_epoch = ? ORDER BY trigger_number DESC LIMIT ?",
+            (plc_epoch, PRESENTED),
+        )
+        return [row for row in reversed(rows.fetchall()) if row[0]]
 
     def counts(self) -> dict[str, int]:
         """How many parts have each verdict."""

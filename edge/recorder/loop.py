@@ -176,9 +176,16 @@ class Recorder:
             standing = self.ledger.standing()
             first, last = self.ledger.reserve()
             plc = (
-                (standing.plc_epoch, standing.number, standing.parts, standing.missing, standing.confirmed)
+                (
+                    standing.plc_epoch,
+                    standing.number,
+                    standing.parts,
+                    standing.missing,
+                    standing.confirmed,
+                    standing.presented,
+                )
                 if standing
-                else (None, 0, 0, [], None)
+                else (None, 0, 0, [], None, [])
             )
             self._send(peer, Welcome(first, last, *plc))
             self._send(peer, RecorderState(self.epoch, self.notes))

@@ -93,6 +93,18 @@ def test_only_undecided_parts_come_again_and_only_so_often() -> None:
         assert known.refused(trigger(nothing), 1) is None
 
 
+def test_a_new_gate_knows_from_the_ledger_what_was_presented() -> None:
+    known = Presented()
+    known.knows(
+        1, [(5, 100, 1, "RECHECK"), (6, 101, 1, "NG"), (5, 100, 2, "NOT_INSPECTED"), (6, 101, 2, "NOT_INSPECTED")]
+    )
+    assert known.attempt(trigger(5)) == (3, 100)
+    assert known.refused(trigger(5), 3) is None
+    assert known.refused(trigger(5), 2) is not None
+    assert "judged NG" in getattr(known.refused(trigger(6), 9), "text", "")
+    assert known.refused(trigger(7), 1) is None
+
+
 def gate() -> Any:
     return SimpleNamespace(modes=Modes(Mode.AUTO), alarms=Alarms(), reactions=Reactions(), recipe=None)
 

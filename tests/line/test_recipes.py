@@ -97,17 +97,19 @@ def test_while_the_plc_purges_nothing_is_judged(line: LineUnderTest) -> None:
 
 def test_a_part_presented_again_is_linked_and_a_decided_one_is_not_judged_again(line: LineUnderTest) -> None:
     """Every fourth part is bad: 8 and 12 are. 9 comes again while nothing was judged, 8 after its NG."""
-    faults = ["purge@9:0.1", "again@14:5", "again@16:8", "again@18:9"]
-    line.start_machine(24, *[word for fault in faults for word in ("--fault", fault)])
+    faults = ["purge@9:0.1", "again@24:15", "again@26:18", "again@28:19"]
+    line.start_machine(32, *[word for fault in faults for word in ("--fault", fault)])
     line.start_station(cycle={"most_attempts": 2})
+    line.wait_for_parts(10)
+    line.kill("gate")  # its successor knows them from the ledger
     result = line.finish()
     assert result["problems"] == []
     rows = {row["plc"]["number"]: row for row in line.rows()}
     assert rows[9]["verdict"] == "NOT_INSPECTED"
-    again = rows[14]
+    again = rows[24]
     assert (again["plc"]["part_id"], again["attempt"], again["first_attempt"]) == (9, 2, rows[9]["part"])
     assert again["verdict"] in ("OK", "NG") or again["reasons"][0]["code"] in LATE
-    for number, said in ((16, "judged NG already"), (18, "already")):
+    for number, said in ((26, "judged NG already"), (28, "already")):
         assert rows[number]["verdict"] == "NOT_INSPECTED"
         assert rows[number]["reasons"][0]["code"] == "presented_again"
         assert said in rows[number]["reasons"][0]["text"]
