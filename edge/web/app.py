@@ -11,8 +11,10 @@ from fastapi import FastAPI, Query, Request, Response, WebSocket, WebSocketDisco
 from fastapi import Path as PathValue
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from edge.web.feed import Feed
+from edge.web.metrics import Metrics
 from edge.web.reader import Reader
 from vocabulary import LedgerError, Verdict
 
@@ -30,7 +32,9 @@ HEADERS = {
 Sha256 = Annotated[str, PathValue(pattern="^[0-9a-f]{64}$")]
 
 
-def create_app(feed: Feed, reader: Reader, station: str, alive: Callable[[], None] = lambda: None) -> FastAPI:
+def create_app(
+    feed: Feed, reader: Reader, metrics: Metrics, station: str, alive: Callable[[], None] = lambda: None
+) -> FastAPI:
     """The application. It hears the station itself from start to stop; `alive` is called while it does."""
 
     @asynccontextmanager
@@ -43,6 +47,11 @@ def create_app(feed: Feed, reader: Reader, station: str, alive: Callable[[], Non
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     add_pages(app, feed, reader, station)
     add_live(app, feed, station)
+
+    @app.get("/metrics")
+    def prometheus() -> Response:
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+
     return app
 
 

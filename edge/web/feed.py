@@ -36,6 +36,7 @@ class Feed:
         self._hello = Hello("web", new_epoch(), os.getpid())
         self._peers: dict[str, Channel] = {}
         self._next_try = 0.0
+        self.on_part: Callable[[dict[str, Any]], None] = lambda body: None  # told of every part
         self.version = 0  # +1 at each piece of news
         self._news = asyncio.Event()
 
@@ -108,6 +109,7 @@ class Feed:
                 self.gate = message
             case Live():
                 self.part, self.part_ns, self.counts = part_view(message), message.now_ns, message.shift
+                self.on_part(message.body)
                 self._stamps.append(datetime.fromisoformat(self.part["utc"]))
                 if (answered := self.part["laps_us"].get("answered")) is not None:
                     self.margins_us.append(self.part["deadline_us"] - answered)

@@ -12,6 +12,7 @@ from edge.process import Progress, new_epoch, start_log
 from edge.settings import StateFolder
 from edge.web.app import create_app
 from edge.web.feed import Feed
+from edge.web.metrics import Metrics
 from edge.web.reader import Reader
 from vocabulary import LedgerError, MonotonicClock
 
@@ -27,7 +28,7 @@ def run(state: StateFolder, fd: int | None) -> None:
         listening = bind(station.web)
         write_endpoint(state, listening)
     feed = Feed(state, MonotonicClock(), counts_so_far(reader, log))
-    app = create_app(feed, reader, station.name, alive=lambda: progress.mark("web"))
+    app = create_app(feed, reader, Metrics(state, feed), station.name, alive=lambda: progress.mark("web"))
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, ws_max_size=1024, timeout_graceful_shutdown=1
     )

@@ -16,6 +16,7 @@ UNKNOWN_TOP = 1e-6  # of a map without a limit that is zero everywhere
 def gate_view(gate: GateState) -> dict[str, Any]:
     """The gate's state with its reasons as objects."""
     view = msgspec.structs.asdict(gate)
+    view["alarms"] = [msgspec.structs.asdict(alarm) for alarm in gate.alarms]
     return {**view, "unmet": [reason(why) for why in gate.unmet], "banner": [reason(why) for why in gate.banner]}
 
 

@@ -12,11 +12,13 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from camera_drivers.folder import read
+from edge.messages import AlarmState
 from edge.web.app import MAX_PAGES
 from tests.web.conftest import Station, Web, cell, score_map, wait_until, why
 from vocabulary import picture_hash
@@ -49,6 +51,33 @@ def test_the_state_holds_the_gate_the_part_and_the_counts(station: Station, web:
     assert state["part"]["tool"]["limit"] == 0.62
     assert state["margin_us"] == {"least": 158_600, "n": 1}
     assert state["age_ms"] >= 0
+
+
+def metric(web: Web, name: str, **labels: str) -> float | None:
+    """One sample, read by Prometheus' own parser."""
+    answer = httpx.get(f"{web.url}/metrics")
+    families = list(text_string_to_metric_families(answer.text))
+    found = [one for family in families for one in family.samples if (one.name, one.labels) == (name, labels)]
+    return found[0].value if found else None
+
+
+def test_metrics_say_what_the_state_says(station: Station, web: Web) -> None:
+    for number, verdict in enumerate(["OK", "NG", "NG", "NOT_INSPECTED"], 1):
+        station.show(number, verdict)
+    wait_until(lambda: metric(web, "jidoka_parts_total", verdict="NOT_INSPECTED") == 1, "the last part")
+    assert [metric(web, "jidoka_parts_total", verdict=one) for one in ("OK", "NG", "RECHECK")] == [1, 2, 0]
+    assert metric(web, "jidoka_lap_seconds_count", lap="answered") == 4
+    assert metric(web, "jidoka_ready") == metric(web, "jidoka_station_up") == 1
+    assert metric(web, "jidoka_mode", jidoka_mode="AUTO") == 1
+    assert metric(web, "jidoka_mode", jidoka_mode="BYPASS") == 0
+    assert metric(web, "jidoka_deadline_seconds") == 0.19
+    station.gate["alarms"] = [AlarmState("disk_low", 2, "x", "y", "acknowledged", False, 0, "", None, "kaya")]
+    station.gate["ready"], station.gate["unmet"] = False, [why("camera_not_ready", "top: gone")]
+    wait_until(lambda: metric(web, "jidoka_unmet", code="camera_not_ready") == 1, "the reason")
+    assert metric(web, "jidoka_ready") == 0
+    assert metric(web, "jidoka_alarms", key="disk_low", priority="2", state="acknowledged") == 1
+    station.speaking = False
+    wait_until(lambda: metric(web, "jidoka_station_up") == 0, "the gate's silence")
 
 
 def shown(web: Web) -> Any:

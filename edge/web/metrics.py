@@ -1,0 +1,109 @@
+"""`/metrics` for Prometheus: what the feed heard, and what the kernel says of the processes. No label per part."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, StateSetMetricFamily
+
+from edge.settings import StateFolder
+from edge.web.feed import Feed
+from vocabulary import Mode, Verdict
+
+BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0)
+PAGE_BYTES = 4096
+PLC_COUNTERS = {"parts": "triggers given", "rejects": "parts rejected", "timeouts": "parts without a verdict in time"}
+
+
+class Metrics:
+    """One for the web process. Laps are counted as they come; everything else is read when somebody asks."""
+
+    def __init__(self, state: StateFolder, feed: Feed) -> None:
+        self.state, self.feed = state, feed
+        self.registry = CollectorRegistry()
+        self.laps = Histogram(
+            "jidoka_lap_seconds", "Poll that saw the trigger → end of this lap.", ["lap"], buckets=BUCKETS_S,
+            registry=self.registry,
+        )  # fmt: skip
+        self.registry.register(self)
+        feed.on_part = self.part
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)
+
+    def part(self, body: dict[str, Any]) -> None:
+        """One part as recorded."""
+        for lap, us in body["laps_us"].items():
+            self.laps.labels(lap).observe(us / 1e6)
+
+    def collect(self) -> Iterator[Metric]:
+        """What is true now."""
+        parts = CounterMetricFamily("jidoka_parts", "Parts in the ledger.", labels=["verdict"])
+        for verdict in Verdict:
+            parts.add_metric([verdict], self.feed.counts.get(verdict, 0))
+        yield parts
+        yield from self._gate()
+        yield from self._machine()
+
+    def _gate(self) -> Iterator[Metric]:
+        gate, fresh = self.feed.gate, self.feed.fresh()
+        yield GaugeMetricFamily("jidoka_station_up", "The gate spoke within 1.5 s.", value=fresh)
+        yield GaugeMetricFamily("jidoka_ready", "The station can inspect.", value=bool(fresh and gate and gate.ready))
+        if gate is None:
+            return
+        yield GaugeMetricFamily(
+            "jidoka_gate_age_seconds", "Age of its last word.", value=(self.feed.age_ms() or 0) / 1e3
+        )
+        yield GaugeMetricFamily("jidoka_deadline_seconds", "The deadline that holds.", value=gate.deadline_ms / 1e3)
+        yield StateSetMetricFamily("jidoka_mode", "Who releases parts.", {mode: gate.mode == mode for mode in Mode})
+        unmet = GaugeMetricFamily("jidoka_unmet", "What keeps READY off.", labels=["code"])
+        for why in {why.code for why in gate.unmet}:
+            unmet.add_metric([why], 1)
+        yield unmet
+        alarms = GaugeMetricFamily("jidoka_alarms", "Alarms that stand.", labels=["key", "priority", "state"])
+        for alarm in gate.alarms:
+            alarms.add_metric([alarm.key, str(alarm.priority), alarm.state], 1)
+        yield alarms
+        yield GaugeMetricFamily("jidoka_forced_signals", "Signals forced in SETUP.", value=len(gate.forced))
+        yield CounterMetricFamily("jidoka_late_answers", "Recorded, never applied.", value=gate.counts.get("late", 0))
+        yield GaugeMetricFamily("jidoka_plc_linked", "The PLC answers.", value=bool(gate.plc.get("linked")))
+        for name, means in PLC_COUNTERS.items():
+            if name in gate.plc:
+                yield CounterMetricFamily(f"jidoka_plc_{name}", f"As the PLC counts: {means}.", value=gate.plc[name])
+        if "transport_ms" in gate.plc:
+            worst_s = gate.plc["transport_ms"] / 1e3
+            yield GaugeMetricFamily("jidoka_plc_transport_seconds", "Worst way to the PLC and back.", value=worst_s)
+
+    def _machine(self) -> Iterator[Metric]:
+        disk = shutil.disk_usage(self.state.root)
+        yield GaugeMetricFamily("jidoka_disk_free_bytes", "Of the state folder's disk.", value=disk.free)
+        ledger = self.state.ledger
+        yield GaugeMetricFamily(
+            "jidoka_ledger_bytes", "The ledger.", value=ledger.stat().st_size if ledger.exists() else 0
+        )
+        memory = GaugeMetricFamily("jidoka_process_resident_bytes", "Memory of each process.", labels=["process"])
+        for name, pid in processes(self.state.endpoints):
+            if (resident := resident_bytes(pid)) is not None:
+                memory.add_metric([name], resident)
+        yield memory
+
+
+def processes(endpoints: Path) -> list[tuple[str, int]]:
+    """(name, pid) of the station's processes; none while the supervisor has not written them."""
+    try:
+        found = json.loads(endpoints.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [(name, its["pid"]) for name, its in found.items() if "pid" in its]
+
+
+def resident_bytes(pid: int) -> int | None:
+    """From /proc; None: the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
+    except (OSError, ValueError, IndexError):
+        return None
