@@ -327,6 +327,18 @@ def ledger_export(ledger: Path, out: Path = Path("ledger.jsonl"), json: AsJson =
     show(export(ledger, out), json)
 
 
+@ledger_app.command("pictures")
+def ledger_pictures(state: Path, json: AsJson = False) -> None:
+    """Is every kept picture there, and are its pixels those that the ledger names?"""
+    from edge.recorder.scan import check_pictures
+
+    result = check_pictures(state)
+    lines = [f"{one['fault']}: {one['sha256']}" for one in result["faults"]]
+    lines += [f"no row knows {path}" for path in result["orphans"]]
+    show(result, json, "\n".join([*lines, f"{result['pictures']} pictures, {len(result['faults'])} faults"]))
+    raise typer.Exit(0 if result["whole"] else 1)
+
+
 @ledger_app.command("reconcile")
 def ledger_reconcile(
     ledger: Path, account: Annotated[Path, typer.Option(help="The machine's account.")], json: AsJson = False
@@ -443,6 +455,22 @@ def station_recipe(name: str, why: WhyOption, who: WhoOption = "", state: State 
     from edge.settings import StateFolder
 
     told(command(StateFolder(state), "recipe", name, why=why, who=who), json)
+
+
+@station_app.command("hold")
+def station_hold(
+    part: int,
+    why: WhyOption,
+    keep_as: Annotated[str, typer.Option("--as", help="HELD, GOLDEN; empty releases them.")] = "HELD",
+    who: WhoOption = "",
+    state: State = STATE,
+    json: AsJson = False,
+) -> None:
+    """Keep a part's pictures whatever the budget says."""
+    from edge.command import command
+    from edge.settings import StateFolder
+
+    told(command(StateFolder(state), "hold", str(part), keep_as, why=why, who=who, to="recorder"), json)
 
 
 @station_app.command("audit")

@@ -27,18 +27,19 @@ def command(
     for_s: float | None = None,
     why: str,
     who: str = "",
+    to: str = "gate",
 ) -> dict[str, Any]:
     """Send one command. Raises SettingsError (no station, no reason given), LedgerError (not done: no audit row)."""
     if not why.strip():
         raise SettingsError("--why", "say why: it goes into the audit trail")
     who = who or getpass.getuser()
-    gate = greet(state, "command")
+    gate = greet(state, "command", to)
     audit = Audit(state.station_db)
     try:
         entry = audit.append(who, what, name=name, value=value, for_s=for_s, why=why)
         answer = ask(gate, Command(1, entry, who, what, name, value, for_s, why))
         done = answer is not None and answer.done
-        text = answer.text if answer else f"the gate did not answer within {ANSWER_S:g} s: see logs/gate.jsonl"
+        text = answer.text if answer else f"the {to} did not answer within {ANSWER_S:g} s: see logs/{to}.jsonl"
         audit.append(who, "outcome", of=entry, done=done, text=text)
     finally:
         gate.close()
@@ -91,15 +92,15 @@ def status_text(status: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def greet(state: StateFolder, role: str) -> Channel:
-    """A channel to the gate."""
-    gate = connect(state.socket("gate"))
+def greet(state: StateFolder, role: str, to: str = "gate") -> Channel:
+    """A channel to the gate, or to the recorder."""
+    gate = connect(state.socket(to))
     if gate is None:
         raise SettingsError(f"state folder {state.root}: no station runs here", "jidoka run STATION.toml --state DIR")
     try:
         gate.send(Hello(role, new_epoch(), os.getpid()))
     except ChannelClosed as err:
-        raise SettingsError(f"state folder {state.root}: the gate is being restarted", "try again") from err
+        raise SettingsError(f"state folder {state.root}: the {to} is being restarted", "try again") from err
     return gate
 
 

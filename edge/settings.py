@@ -1,7 +1,7 @@
 """`station.toml`: who this station is and what it is wired to. Parsed once; frozen afterwards."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -49,11 +49,19 @@ class WebSettings(Strict):
     port: int = Field(default=8470, ge=0, le=65535)
 
 
+RetentionClass = Annotated[str, Field(pattern="^(OK_SAMPLE|NG|RECHECK|NOT_INSPECTED)$")]
+Megabytes = Annotated[int, Field(ge=1)]
+
+
 class PictureSettings(Strict):
     """Kept are all pictures of NG, RECHECK, NOT_INSPECTED and a share of OK; over budget the oldest OK go first."""
 
     keep_ok_share: float = Field(default=0.02, ge=0, le=1)
     budget_mb: int = Field(default=20_000, ge=10)
+    quota_mb: dict[RetentionClass, Megabytes] = Field(
+        default_factory=lambda: {"OK_SAMPLE": 5_000, "NOT_INSPECTED": 3_000},
+        description="at most this much of a class: a night of dark pictures must not push out what was NG",
+    )
     min_free_mb: int = Field(default=500, ge=0, description="below this much free disk no picture is kept")
     ballast_mb: int = Field(default=64, ge=0, description="a file given up for the ledger when the disk is full")
 

@@ -1,7 +1,7 @@
-"""The picture archive: content-addressed PNG files, kept by class, inside a budget."""
+"""The picture archive: content-addressed PNG files, kept by class, inside a budget and a quota per class."""
 
-import contextlib
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -9,10 +9,14 @@ import cv2
 from edge.atomic import replace
 from edge.recorder.disk import Disk
 from edge.recorder.ledger import utc_now
+from edge.recorder.scan import path_of
 from edge.settings import PictureSettings
 from vocabulary import Image, Verdict
 
 LIVE_FILES = 32  # pictures of the last parts for the page
+MB = 1_000_000
+GIVEN_UP = ("OK_SAMPLE", "NOT_INSPECTED", "RECHECK", "NG")  # in this order when the budget is spent
+KEPT = ("HELD", "GOLDEN")  # until a person releases them
 COMPRESSION = 1  # zlib level: lossless all the same, three times faster than the default
 
 
@@ -21,7 +25,8 @@ class Archive:
 
     def __init__(self, folder: Path, live: Path, db: sqlite3.Connection, settings: PictureSettings, disk: Disk) -> None:
         self.folder, self.live, self.db, self.settings, self.disk = folder, live, db, settings, disk
-        (self.used,) = db.execute("SELECT COALESCE(SUM(bytes), 0) FROM picture").fetchone()
+        self.used: Counter[str] = Counter()  # bytes by retention class
+        self.count_used()
         self.failed = 0  # pictures that could not be stored; the inspection goes on
         self._shown: list[Path] = []
         for left_over in live.glob("*"):
@@ -53,7 +58,7 @@ class Archive:
 
     def path(self, sha256: str) -> Path:
         """Where a picture lies if it is kept."""
-        return self.folder / sha256[:2] / f"{sha256}.png"
+        return path_of(self.folder, sha256)
 
     def _write(self, data: bytes, sha256: str, retention: str) -> None:
         path = self.path(sha256)
@@ -66,22 +71,38 @@ class Archive:
         except (OSError, sqlite3.Error):
             self.failed += 1  # a full disk stops pictures first, never the inspection; the count is in the status
             return
-        self.used += len(data) * added
-        while self.used > self.settings.budget_mb * 1_000_000 and self._drop_oldest():
+        self.used[retention] += len(data) * added
+        quota_mb = self.settings.quota_mb.get(retention)
+        while quota_mb is not None and self.used[retention] > quota_mb * MB and self._drop_oldest(retention):
+            pass
+        while self.used.total() > self.settings.budget_mb * MB and any(self._drop_oldest(one) for one in GIVEN_UP):
             pass
 
-    def _drop_oldest(self) -> bool:
-        """Make room: sampled OK pictures go before all others."""
+    def _drop_oldest(self, retention: str) -> bool:
+        """Make room in one class; False: it is empty."""
         row = self.db.execute(
-            "SELECT sha256, bytes FROM picture ORDER BY retention <> 'OK_SAMPLE', stored_utc LIMIT 1"
+            "SELECT sha256, bytes FROM picture WHERE retention = ? ORDER BY stored_utc LIMIT 1", (retention,)
         ).fetchone()
         if row is None:
             return False
-        with contextlib.suppress(FileNotFoundError):
-            self.path(row[0]).unlink()
+        self.path(row[0]).unlink(missing_ok=True)
         self.db.execute("DELETE FROM picture WHERE sha256 = ?", (row[0],))
-        self.used -= row[1]
+        self.used[retention] -= row[1]
         return True
+
+    def count_used(self) -> None:
+        """What each class takes."""
+        self.used = Counter(dict(self.db.execute("SELECT retention, SUM(bytes) FROM picture GROUP BY retention")))
+
+    def hold(self, pictures: list[str], retention: str) -> int:
+        """Put kept pictures into another class: HELD and GOLDEN are never given up. Returns how many there were."""
+        marks = ", ".join("?" * len(pictures))
+        changed = self.db.execute(
+            f"UPDATE picture SET retention = ? WHERE sha256 IN ({marks})",  # noqa: S608  only question marks
+            [retention, *pictures],
+        ).rowcount
+        self.count_used()
+        return changed
 
     def _show(self, data: bytes, sha256: str) -> None:
         path = self.live / f"{sha256}.png"

@@ -197,6 +197,11 @@ class Ledger:
         )
         return [row for row in reversed(rows.fetchall()) if row[0]]
 
+    def part(self, number: int) -> dict[str, Any] | None:
+        """The body of a part's row; None: no such part."""
+        row = self.db.execute("SELECT body FROM entry WHERE kind = 'part' AND part = ?", (number,)).fetchone()
+        return msgspec.json.decode(row[0]) if row else None
+
     def counts(self) -> dict[str, int]:
         """How many parts have each verdict."""
         rows = self.db.execute("SELECT verdict, COUNT(*) FROM entry WHERE kind = 'part' GROUP BY verdict")

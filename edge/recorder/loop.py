@@ -4,6 +4,7 @@ A commit starts at most GROUP_S after its first record came; its fsync is waited
 """
 
 import select
+import sqlite3
 import time
 from collections import OrderedDict
 
@@ -12,6 +13,8 @@ import structlog
 from edge.channel import Channel, ChannelClosed, Listener
 from edge.messages import (
     VERSION,
+    Command,
+    Commanded,
     Committed,
     FrameReady,
     FrameRing,
@@ -26,15 +29,17 @@ from edge.messages import (
     Why,
 )
 from edge.process import Progress, Stop, new_epoch, start_log
-from edge.recorder.archive import Archive
+from edge.recorder.archive import KEPT, Archive
 from edge.recorder.disk import Disk
 from edge.recorder.ledger import Ledger, utc_now
+from edge.recorder.scan import Walk
 from edge.ring import RingReader
 from edge.settings import StateFolder
-from vocabulary import LedgerError
+from vocabulary import LedgerError, Verdict
 
 GROUP_S = 0.05  # design §8: a commit starts within 100 ms
 RETRY_S = 0.5  # after a failed commit (full disk), with all records kept
+WALK_S = 0.25  # between looks at kept pictures, when nothing else is to do
 LOOK_S = 1.0  # between looks at the disk
 BURST = 64  # messages of one peer per round, so that none starves the others
 MAPS = 64  # score maps waiting for their row
@@ -50,6 +55,8 @@ class Recorder:
         self.ledger = Ledger(state.ledger)
         self.disk = Disk(state.root, station.pictures.min_free_mb, station.pictures.ballast_mb)
         self.archive = Archive(state.pictures, state.live, self.ledger.db, station.pictures, self.disk)
+        self.walk = Walk(state.pictures, self.ledger.db)
+        self._walked = 0.0
         self.stuck: LedgerError | None = None  # why the last commit failed
         self.notes: list[Why] = []
         self._looked = 0.0
@@ -59,6 +66,7 @@ class Recorder:
         self.due: float | None = None  # when the group is committed
         self.ring: RingReader | None = None
         self.maps: OrderedDict[int, FrameReady] = OrderedDict()
+        self._events = 0
         self.counts = self.ledger.counts()
         self.live_sequence = 0
         self._event("recorder_started", f"recorder started; ledger has {self.ledger.entries} rows")
@@ -79,6 +87,8 @@ class Recorder:
             self.commit()
         if time.monotonic() - self._looked > LOOK_S:
             self._look()
+        if not readable and self.due is None and time.monotonic() - self._walked > WALK_S:
+            self._walk()
 
     def _look(self) -> None:
         """How disk and ledger are; the gate hears of each change."""
@@ -90,11 +100,23 @@ class Recorder:
         if self.disk.low:
             free = f"{self.disk.free_mb()} MB free, pictures are kept from {self.disk.min_free_mb} MB on"
             notes.append(Why("disk_low", f"{free}: free disk space; {self.archive.failed} pictures not kept"))
+        for code in sorted(set(self.walk.bad.values())):
+            bad = [sha256 for sha256, what in self.walk.bad.items() if what == code]
+            notes.append(Why(code, f"{len(bad)} kept pictures, the first is {bad[0][:12]}: `jidoka ledger pictures`"))
         if [note.code for note in notes] != [note.code for note in self.notes]:
             self.log.warning("state", notes=[note.text for note in notes])
             self.notes = notes
             for gate in self._peers("gate"):
                 self._send(gate, RecorderState(self.epoch, notes))
+
+    def _walk(self) -> None:
+        """One kept picture: still there, still what the ledger names?"""
+        self._walked = time.monotonic()
+        try:
+            if (found := self.walk.step()) is not None:
+                self._event(found[1], f"kept picture {found[0]} is {found[1].removeprefix('picture_')}")
+        except (sqlite3.Error, LedgerError, OSError) as err:
+            self.log.error("pictures not checked", why=str(err))
 
     def commit(self) -> None:
         """Put the group on disk and tell who waits for it; on failure keep everything and try again soon."""
@@ -152,8 +174,32 @@ class Recorder:
                 self.ring = RingReader(peer.fds.pop(), message.slots, message.slot_bytes)
             case FrameReady():
                 self._picture(peer, message)
+            case Command():
+                self._send(peer, self._commanded(message))
             case _:
                 self.log.warning("unexpected message", kind=type(message).__name__)
+
+    def _commanded(self, command: Command) -> Commanded:
+        """`hold`: a part's pictures go into another retention class, HELD, GOLDEN or back to its verdict's."""
+        done, text = False, f"command {command.what!r}: the recorder knows hold"
+        if command.what == "hold":
+            try:
+                done, text = self._hold(int(command.name), command.value)
+            except (ValueError, sqlite3.Error) as err:
+                text = f"part {command.name!r}: {err}"
+        self._event("command_done" if done else "command_refused", f"{text} ({command.who}: {command.why})")
+        return Commanded(command.sequence, done, text)
+
+    def _hold(self, part: int, value: str) -> tuple[bool, str]:
+        body = self.ledger.part(part)
+        if body is None:
+            return False, f"part {part}: no such part in the ledger"
+        if value not in (*KEPT, ""):
+            return False, f"part {part}: class {value!r}: one of {', '.join(KEPT)}, or nothing to release"
+        usual = "OK_SAMPLE" if body["verdict"] == Verdict.OK else body["verdict"]
+        pictures = [picture["sha256"] for picture in body["pictures"]]
+        count = self.archive.hold(pictures, value or usual)
+        return count > 0, f"part {part}: {count} of {len(pictures)} pictures are kept, now as {value or usual}"
 
     def _welcome(self, peer: Channel, hello: Hello) -> None:
         if hello.version != VERSION:
@@ -211,13 +257,16 @@ class Recorder:
             self._send(web, live)
 
     def _event(self, code: str, text: str) -> None:
+        self._events += 1
         body = {"utc": utc_now(), "code": code, "text": text}
-        self.ledger.append([("event", None, self.epoch, 1, body)])
+        self.ledger.append([("event", None, self.epoch, self._events, body)])
 
     def _peers(self, role: str) -> list[Channel]:
         return [peer for peer, its in self.peers.items() if its == role]
 
-    def _send(self, peer: Channel, message: Committed | Reserved | Release | Live | Welcome | RecorderState) -> None:
+    def _send(
+        self, peer: Channel, message: Committed | Commanded | Reserved | Release | Live | Welcome | RecorderState
+    ) -> None:
         try:
             if not peer.send(message) and not isinstance(message, Live):
                 self.log.warning("peer does not read", role=self.peers.get(peer), kind=type(message).__name__)
