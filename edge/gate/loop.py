@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from edge.gate.journal import Journal
-from edge.gate.part import Judged, Part, judge, row, utc
+from edge.gate.part import Judged, Part, judge, nonsense, row, utc
 from edge.gate.peers import EngineLink, Peers
 from edge.gate.reactions import Raised, Reactions
 from edge.gate.records import BEHIND, FEW, TOO_MANY, Records
@@ -248,6 +248,9 @@ class Gate:
             return
         part, self.asked = self.asked, None
         part.laps_ns["answered"] = self.clock.now_ns()
+        if unsound := nonsense(answer):
+            self._finish(part, Verdict.NOT_INSPECTED, [unsound], None)
+            return
         if part.laps_ns["answered"] >= part.deadline_ns:
             late = Why("engine_late", f"answer came after the deadline; it said {answer.verdict}")
             self._finish(part, Verdict.NOT_INSPECTED, [late], answer)
