@@ -57,6 +57,7 @@ class Check:
         if part >= machine.count:
             self.ask(False, "row of a trigger that never was", str(plc))
             return
+        self.ask(plc["parts"] == machine.counter(part), "another count than the PLC's", str(plc))
         self.rows[part] = min(255, self.rows[part] + 1)
         if plc["part_id"] is None:
             self.ask(verdict == "NOT_INSPECTED", "verdict for a trigger nobody read", str(plc))

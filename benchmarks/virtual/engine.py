@@ -11,7 +11,7 @@ from edge.channel import Channel, ChannelClosed, connect
 from edge.messages import EngineState, Hello, Inspect, Inspected, Picture, Ping, Why
 
 NAMES = {OK: "OK", NG: "NG", RECHECK: "RECHECK", NOT_INSPECTED: "NOT_INSPECTED"}
-NONSENSE = 9  # an answer from which nothing may be concluded
+NONSENSE, LATE = 9, 10  # answers from which nothing may be concluded
 SCORES = {OK: 0.4, NG: 1.7, RECHECK: 1.05, NOT_INSPECTED: None}
 
 
@@ -112,7 +112,7 @@ class Engine:
             code, answer = NONSENSE, inspected(its, "OK", math.nan, at)
         if self.said[part]:
             self.asked_again += 1
-        self.said[part], self.said_ns[part] = code, at
+        self.said[part], self.said_ns[part] = code if at < its.deadline_ns else LATE, at
         if faults.take("engine names another part"):
             self._later(at - 1, inspected(its, "OK", 0.1, at, part=its.part + 1))
         if faults.take("engine echoes another gate"):

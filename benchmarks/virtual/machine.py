@@ -33,6 +33,9 @@ class Machine:
         self.epoch, self.next_at, self.off_until = 70_000, TAKT, 0
         self.next_scan = SCAN
         self.power_up(0)
+        if parts <= 65_535:  # a short run begins shortly before its sequences wrap
+            self.number = self.confirmations = self.w[TRIG_SEQ] = self.w[CONF_SEQ] = 64_835
+            self.begins[self.epoch] = -self.number
 
     @property
     def done(self) -> bool:
@@ -51,7 +54,7 @@ class Machine:
             self.rejects += 1
         self.belt.clear()
         self.known: dict[int, int] = {}  # part id → index, on the belt
-        self.mend: list[tuple[int, int, int]] = []  # when, address, word: the rest of half written triggers
+        self.mend: list[tuple[int, int, list[int]]] = []  # when, address, entry: half written triggers
         self.begins[self.epoch] = self.count
         self.off_until, self.next_at = off_until, max(self.next_at, off_until)
         self.w[MAP], self.w[CTRL], self.w[DEADLINE] = 1, 0b10011, DEADLINE_MS
@@ -61,7 +64,7 @@ class Machine:
         """Which part the trigger `number` of an epoch announced."""
         begin = self.begins.get(epoch)
         found = begin + number - 1 if begin is not None else self.count
-        return found if found < self.count and self.epochs[found] == epoch else None
+        return found if 0 <= found < self.count and self.epochs[found] == epoch else None
 
     def counter(self, part: int) -> int:
         """The retentive PARTS counter at this part's trigger."""
@@ -91,8 +94,8 @@ class Machine:
         while self.belt and now >= self.belt[0][0]:
             self.leave(self.belt.popleft()[1], now)
         while self.mend and now >= self.mend[0][0]:
-            _, where, word = self.mend.pop(0)
-            w[where] = word
+            _, at, entry = self.mend.pop(0)
+            w[at : at + 7] = entry
         if not self.count and not vision:
             self.next_at = now + 500 * MS  # the first part comes when both have met: accounting begins there
         if self.count < self.parts and now >= self.next_at:
@@ -153,9 +156,11 @@ class Machine:
         self.w[TRIG_SEQ] = seq
         if self.faults.take("trigger skipped"):
             return
-        self.w[at : at + 7] = [seq, name >> 16, name & 65535, belt >> 16 & 65535, belt & 65535, 0, seq]
+        entry = [seq, name >> 16, name & 65535, belt >> 16 & 65535, belt & 65535, 0, seq]
         short = self.faults.take("trigger half written for one scan")
         if short or self.faults.take("trigger half written for 100 ms"):
-            self.w[at + 6] = 0
-            self.mend.append((now + (SCAN if short else 100 * MS), at + 6, seq))
+            self.w[at] = seq  # the rest is still of the part that had this slot before
+            self.mend.append((now + (SCAN if short else 100 * MS), at, entry))
             self.mend.sort()
+        else:
+            self.w[at : at + 7] = entry

@@ -103,10 +103,10 @@ class World:
 
     def _failing(self, add: Callable[..., None]) -> Callable[..., None]:
         def adds(*record: Any) -> None:
-            if self.faults.take("gate killed before it sends a record"):
+            if record[0] == "part" and self.faults.take("gate killed before it sends a row"):
                 raise Killed
             add(*record)
-            if self.faults.take("gate killed after it sent a record"):
+            if record[0] == "part" and self.faults.take("gate killed after it sent a row"):
                 raise Killed
 
         return adds
