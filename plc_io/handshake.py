@@ -116,6 +116,15 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Addressed:
+    """A result with what the PLC knows its part by; kept with it, for the trigger may be forgotten before it leaves."""
+
+    result: Result
+    trigger_seq: int
+    part_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reads:
     """Ring entries to fetch before the next header: how many, and after which sequence."""
 
@@ -136,15 +145,14 @@ class Handshake:
         self.confirmed = 0
         self.last_poll_ns: int | None = None
         self.encoder = 0  # live belt position as of the last header; 0: not given
-        self.outstanding: OrderedDict[int, Result] = (
+        self.outstanding: OrderedDict[int, Addressed] = (
             OrderedDict()
         )  # result seq → result, written or not, not acknowledged
-        self.queue: list[Result] = []  # waiting for a free slot
+        self.queue: list[Addressed] = []  # waiting for a free slot
         self.dropped = 0  # results that found the queue full
         self._known: OrderedDict[int, tuple[int, int]] = OrderedDict()  # trigger number → seq, part id
         self._next_result = 1
         self._torn = 0
-        self._torn_since_ns: int | None = None
         self._mismatches = 0
 
     # ── PLC → vision ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -188,7 +196,6 @@ class Handshake:
             expected, seen = following(self.seq), get(entry, TRIGGER["SEQ"])
             if seen != get(entry, TRIGGER["SEQ_AGAIN"]):
                 self._torn += 1
-                self._torn_since_ns = self._torn_since_ns or self.last_poll_ns
                 if self._torn <= TORN_POLLS:
                     break  # being written: look again at the next poll, in order
                 events.append(self._lost(Reason("trigger_torn", f"trigger {expected} stays half written"), now_ns))
@@ -196,7 +203,7 @@ class Handshake:
                 events.append(self._lost(Reason("trigger_gap", f"the PLC skipped trigger {expected}"), now_ns))
             else:
                 events.append(self._fresh(entry, now_ns))
-            self._torn, self._torn_since_ns = 0, None
+            self._torn = 0
         return events
 
     def confirmations(self, words: list[int], count: int) -> list[Event]:
@@ -217,12 +224,16 @@ class Handshake:
         return events
 
     def polled(self, asked_ns: int) -> None:
-        """The exchange went through: a trigger seen next is younger than `asked_ns`, when its header was asked for."""
-        self.last_poll_ns = asked_ns
+        """The exchange went through: a trigger seen next is younger than `asked_ns`, when its header was asked for.
+
+        Not so while a half written one keeps those behind it from being read: they were announced before.
+        """
+        if not self._torn:
+            self.last_poll_ns = asked_ns
 
     def link_lost(self) -> None:
         """Nothing is assumed about a connection that had an error; sequences and ages stay as they were."""
-        self._torn, self._torn_since_ns = 0, None
+        self._torn = 0
 
     # ── vision → PLC ─────────────────────────────────────────────────────────────────────────────────────────────
     def add(self, result: Result) -> None:
@@ -232,7 +243,7 @@ class Handshake:
         if len(self.queue) >= BACKLOG:
             self.queue.pop(0)
             self.dropped += 1
-        self.queue.append(result)
+        self.queue.append(Addressed(result, *self._known[result.number]))
 
     def next_result(self) -> tuple[int, list[int]] | None:
         """The next result to write, (sequence, ring entry); None while there is none or no acknowledged slot."""
@@ -246,15 +257,15 @@ class Handshake:
 
     def entry(self, seq: int) -> list[int]:
         """The ring entry of an outstanding result: always the same words for the same sequence."""
-        result = self.outstanding[seq]
-        trigger_seq, part_id = self._known[result.number]
+        its = self.outstanding[seq]
+        result = its.result
         words = [0] * size(RESULT)
         code = VERDICTS[result.verdict]
         for name, number in (
             ("SEQ", seq),
             ("PLC_EPOCH", result.plc_epoch),
-            ("TRIG_SEQ", trigger_seq),
-            ("PART_ID", part_id),
+            ("TRIG_SEQ", its.trigger_seq),
+            ("PART_ID", its.part_id),
             ("VERDICT", code),
             ("VERDICT_NOT", ~code),
             ("CLASS", result.defect_class),
@@ -348,8 +359,8 @@ class Handshake:
         events: list[Event] = []
         if ack in self.outstanding:
             while self.outstanding:
-                seq, result = self.outstanding.popitem(last=False)
-                events.append(Consumed(result.plc_epoch, result.number, seq, now_ns))
+                seq, its = self.outstanding.popitem(last=False)
+                events.append(Consumed(its.result.plc_epoch, its.result.number, seq, now_ns))
                 if seq == ack:
                     break
         return events
@@ -360,7 +371,7 @@ class Handshake:
         self._known[self.number] = (self.seq, part_id)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
-        earliest = self._torn_since_ns or self.last_poll_ns
+        earliest = self.last_poll_ns
         fault = None if earliest is not None else Reason("trigger_age_unknown", "the gate has just begun to poll")
         encoder, recipe = get(entry, TRIGGER["ENCODER"]), get(entry, TRIGGER["RECIPE"]) or None
         behind = (self.encoder - encoder + U32 // 2) % U32 - U32 // 2 if self.encoder else None

@@ -18,7 +18,7 @@ from edge.gate.alarms import Alarms, Change
 from edge.gate.commands import execute
 from edge.gate.journal import Journal
 from edge.gate.modes import KEYS, Modes
-from edge.gate.part import Judged, Part, judge, row, utc
+from edge.gate.part import Judged, Part, judge, nonsense, row, utc
 from edge.gate.peers import EngineLink, Peers
 from edge.gate.presented import Presented
 from edge.gate.reactions import Raised, Reactions
@@ -279,6 +279,9 @@ class Gate:
             return
         part, self.asked = self.asked, None
         part.laps_ns["answered"] = self.clock.now_ns()
+        if unsound := nonsense(answer):
+            self._finish(part, Verdict.NOT_INSPECTED, [unsound], None)
+            return
         if part.laps_ns["answered"] >= part.deadline_ns:
             late = Why("engine_late", f"answer came after the deadline; it said {answer.verdict}")
             self._finish(part, Verdict.NOT_INSPECTED, [late], answer)

@@ -1,5 +1,6 @@
 """One part between its trigger and its verdict, and the ledger row that it becomes."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -74,6 +75,15 @@ def judge(
     routed = {Verdict.OK: "pass", Verdict.RECHECK: "recheck" if recheck_lane else "reject"}
     disposition = "HOLD" if mode in HOLDING else routed.get(told, "reject")
     return Judged(told, verdict, disposition, why)
+
+
+def nonsense(answer: Inspected) -> Why | None:
+    """An answer from which nothing may be concluded: no verdict of ours, or a score that is no number."""
+    if answer.verdict not in tuple(Verdict):
+        return Why("engine_nonsense", f"engine said {answer.verdict!r}, which is no verdict: see logs/engine.jsonl")
+    if answer.score is not None and not math.isfinite(answer.score):
+        return Why("engine_nonsense", f"engine said {answer.verdict} with score {answer.score}: see logs/engine.jsonl")
+    return None
 
 
 def row(

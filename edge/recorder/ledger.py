@@ -19,6 +19,7 @@ from vocabulary import LedgerError
 GENESIS = "0" * 64
 RANGE = 10_000  # part numbers reserved at a time: an hour and more at any line speed we serve
 PRESENTED = 2_048  # parts that a new gate knows again; they fit one message
+U32 = 1 << 32  # where the PLC's counters wrap
 WINDOW = 4_096  # how many of the last triggers are searched for holes after a restart; above any ring's depth
 
 SCHEMA = """
@@ -179,7 +180,7 @@ class Ledger:
         ).fetchall()
         have = dict(rows)
         top = max(have)
-        missing = [(n, have[top] - (top - n)) for n in range(min(have), top) if n not in have]
+        missing = [(n, (have[top] - (top - n)) % U32) for n in range(min(have), top) if n not in have]
         confirmation = self.db.execute(
             "SELECT plc_epoch, json_extract(body, '$.plc.seq') FROM entry WHERE kind = 'confirmation'"
             " ORDER BY entry DESC LIMIT 1"

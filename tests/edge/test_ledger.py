@@ -130,6 +130,16 @@ def test_holes_in_the_triggers_are_named_with_their_parts_counter(
     ledger.close()
 
 
+def test_a_hole_where_the_parts_counter_wraps_keeps_its_count(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    first, last = part(1, 1), part(4, 2)
+    first[4]["plc"]["parts"], last[4]["plc"]["parts"] = 2**32 - 2, 1
+    ledger.append([first, last])
+    standing = ledger.standing()
+    assert standing is not None
+    assert standing.missing == [(2, 2**32 - 1), (3, 0)]
+
+
 def test_only_the_last_plc_epoch_counts_for_the_standing(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l.sqlite")
     ledger.append([part(50, 1, epoch=7), part(2, 2, epoch=8)])
