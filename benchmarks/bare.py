@@ -1,4 +1,4 @@
-"""The reference: a bare onnxruntime session on a package's model, with the engine's thread settings, priority and core."""
+"""The reference: a bare onnxruntime session on a package's model, with the engine's threads, priority and core."""
 
 import argparse
 import json

@@ -1,7 +1,6 @@
-"""The ledger: rows a second, time of a commit, and whether the station's questions take longer when it holds far more."""
+"""The ledger: time of a commit, and whether the station's questions take longer when it holds far more rows."""
 
 import argparse
-import itertools
 import statistics
 import tempfile
 import time
@@ -131,15 +130,16 @@ def ask(folders: list[StateFolder], rows: list[int]) -> dict[str, list[float]]:
     asked = [questions(*its) for its in zip(folders, ledgers, rows, strict=True)]
     found = {}
     for name, (_, times) in asked[0].items():
-        laps = [[timed(its[name][0]) for its in asked] for _ in range(times)]
-        found[name] = [statistics.median(column) for column in zip(*laps, strict=True)]
-    commits = [[commit(ledger) for ledger in ledgers] for _ in range(COMMITS)]
+        answers = [[timed(its[name][0]) for its in asked] for _ in range(times)]
+        found[name] = [statistics.median(column) for column in zip(*answers, strict=True)]
+    rounds = [[commit(ledger) for ledger in ledgers] for _ in range(COMMITS)]
+    commits = [list(column) for column in zip(*rounds, strict=True)]
     for ledger in ledgers:
         ledger.close()
-    for size, laps in zip(rows, zip(*commits, strict=True), strict=True):
-        print(f"commit of {GROUP} rows at {size} rows, ms p50/p99/p99.9/max {percentiles(list(laps))}; "
+    for size, laps in zip(rows, commits, strict=True):
+        print(f"commit of {GROUP} rows at {size} rows, ms p50/p99/p99.9/max {percentiles(laps)}; "
               f"{GROUP * len(laps) / sum(laps) * 1e3:.0f} rows/s")  # fmt: skip
-    return found | {f"commit of {GROUP} rows": [statistics.median(laps) for laps in zip(*commits, strict=True)]}
+    return found | {f"commit of {GROUP} rows": [statistics.median(one) for one in commits]}
 
 
 def main(words: list[str] | None = None) -> None:
@@ -147,7 +147,9 @@ def main(words: list[str] | None = None) -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--small", type=int, default=10_000)
     options.add_argument("--rows", type=int, default=1_000_000, help="of the large ledger")
-    options.add_argument("--verify", type=int, default=1_000_000, help="walk the chain of a ledger of at most so many rows")
+    options.add_argument(
+        "--verify", type=int, default=1_000_000, help="walk the chain of a ledger of at most so many rows"
+    )
     options.add_argument("--folder", type=Path, help="where there is room: 0.75 GB for a million rows")
     asked = options.parse_args(words)
     with tempfile.TemporaryDirectory(prefix="jidoka-ledger-", dir=asked.folder) as root:

@@ -1,4 +1,4 @@
-"""Trigger → verdict consumed on the machine's clock, over many parts, with live pages in a real browser and API clients.
+"""Trigger → verdict consumed on the machine's clock, over many parts, with live pages in a browser and API clients.
 
 Beside it, in the same run, a bare onnxruntime session on the same model: what the engine costs above the bare call.
 """
@@ -69,7 +69,8 @@ class Watch(threading.Thread):
             (first, _, before), (last, _, after) = self.seen[0][name], self.seen[-1].get(name, (0, 0.0, 0.0))
             memory = " / ".join(f"{one[name][1]:.1f}" if name in one else "gone" for one in self.seen)
             cpu = f"{(after - before) / (self.at[-1] - self.at[0]):.0%}" if first == last else "restarted"
-            yield f"  {name:10} RSS at {' / '.join(f'{share:.0%}' for share in SHARES)}: {memory} MB; of one core: {cpu}"
+            when = " / ".join(f"{share:.0%}" for share in SHARES)
+            yield f"  {name:10} RSS at {when}: {memory} MB; of one core: {cpu}"
 
 
 def bare(its: Rig, runs: int, takt_s: float) -> list[float]:
@@ -134,7 +135,9 @@ def report(
     print(f"deadline misses: {machine['timeouts']}; not inspected: {result['not_inspected'] or 'none'}; "
           f"reconciled: {result['reconciled']}")  # fmt: skip
     inspected = [row for row in ledger if "inferred" in row["laps_us"]]
-    laps = {name: float(np.median([row["laps_us"][name] for row in inspected])) / 1e3 for name in inspected[0]["laps_us"]}
+    laps = {
+        name: float(np.median([row["laps_us"][name] for row in inspected])) / 1e3 for name in inspected[0]["laps_us"]
+    }
     in_order = sorted(laps.items(), key=lambda one: one[1])
     print(f"laps, ms after the poll, p50: {', '.join(f'{name} {at:.1f}' for name, at in in_order)}")
     overhead([engine_ms(row) for row in inspected], references)

@@ -1,4 +1,4 @@
-"""What runs beside a measured line, each as a process of its own: `python -m benchmarks.load api|disk|cpu …`, until SIGTERM."""
+"""What runs beside a measured line, each a process of its own: `python -m benchmarks.load api|disk|cpu …`."""
 
 import argparse
 import http.client
@@ -98,7 +98,7 @@ class Beside:
 @contextmanager
 def beside(*, url: str = "", clients: int = 0, folder: Path | None = None, busy: int = 0) -> Iterator[Beside]:
     """API clients, a process that fsyncs in `folder`, busy processes."""
-    wanted = [("cpu", [])] * busy
+    wanted: list[tuple[str, list[str]]] = [("cpu", [])] * busy
     wanted += [("api", [url, str(clients)])] if clients else []
     wanted += [("disk", [str(folder)])] if folder else []
     its, running = Beside(), list[tuple[str, subprocess.Popen[str]]]()

@@ -1,4 +1,4 @@
-"""Cold start to READY; and after `kill -9` of each process of a running line: READY again, the next verdict, parts lost."""
+"""Cold start to READY; and after `kill -9` of each process: READY again, the next verdict, parts lost."""
 
 import argparse
 import os

@@ -1,12 +1,15 @@
 """The demo's station and machine at settings of our own, and what a benchmark asks of them while they run."""
 
+import atexit
 import contextlib
 import http.client
 import json
 import os
+import shutil
 import socket
 import struct
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -56,6 +59,7 @@ class Rig:
     folder: StateFolder
     plan: Path
     package: Path
+    stage: Path  # in memory: the machine's picture must not wait for the station's disk
     machine_uri: str = ""
     url: str = ""
     line: demo.Running | None = None
@@ -101,7 +105,9 @@ def teach(root: Path, *, side: int | None = None, seed: int = 1) -> Rig:
         taught, plan = scaled(taught, side), scaled(plan, side)
     package = folder.packages / "solar-cell.jdk"
     demo.call([*CLI, "teach", "--data", str(taught), "--out", str(package), "--state", str(folder.root)])
-    return Rig(folder, plan, package)
+    memory = tempfile.mkdtemp(prefix="jidoka-stage-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+    atexit.register(shutil.rmtree, memory, ignore_errors=True)
+    return Rig(folder, plan, package, Path(memory) / "stage")
 
 
 def scaled(table: Path, side: int) -> Path:
@@ -113,10 +119,9 @@ def scaled(table: Path, side: int) -> Path:
     head, *lines = table.read_text().splitlines()
     for k, line in enumerate(lines):
         path, _, rest = line.partition(",")
-        small = out / f"{k:05}.png"
-        cv2.imwrite(
-            str(small), cv2.resize(cv2.imread(path, cv2.IMREAD_UNCHANGED), (side, side), interpolation=cv2.INTER_AREA)
-        )
+        small, whole = out / f"{k:05}.png", cv2.imread(path, cv2.IMREAD_UNCHANGED)
+        assert whole is not None
+        cv2.imwrite(str(small), cv2.resize(whole, (side, side), interpolation=cv2.INTER_AREA))
         lines[k] = f"{small},{rest}"
     table.write_text("\n".join([head, *lines]) + "\n")
     return table
@@ -131,7 +136,7 @@ def again(rig: Rig) -> Rig:
     for path in rig.folder.root.glob("recipes/*/recipe.toml"):
         path.unlink()
         path.parent.rmdir()
-    return Rig(rig.folder, rig.plan, rig.package)
+    return Rig(rig.folder, rig.plan, rig.package, rig.stage)
 
 
 @contextlib.contextmanager
@@ -139,7 +144,7 @@ def running(rig: Rig, line: Line) -> Iterator[Rig]:
     """Machine and station; both end with the block. The block begins when the machine sees READY."""
     root, endpoints = rig.folder.root, rig.folder.run / "machine.json"
     machine = [
-        *CLI, "plc", "simulate", "modbus://127.0.0.1:0", "--plan", str(rig.plan), "--stage", str(root / "stage"),
+        *CLI, "plc", "simulate", "modbus://127.0.0.1:0", "--plan", str(rig.plan), "--stage", str(rig.stage),
         "--account", str(rig.account), "--endpoints", str(endpoints), "--takt-s", str(line.takt_s),
         "--jitter", str(line.jitter), "--deadline-ms", str(line.deadline_ms), "--wait-ready-s", str(READY_S), "--json",
         *([] if line.parts is None else ["--parts", str(line.parts)]),
@@ -148,7 +153,7 @@ def running(rig: Rig, line: Line) -> Iterator[Rig]:
     with demo.Running(machine, rig.folder.logs / "machine.out") as rig.line:
         rig.machine_uri = demo.wait_for(endpoints, rig.line)["uri"]
         path = demo.write_station(rig.folder, rig.machine_uri, 0, line.takt_s * (1 - line.jitter))
-        edit_toml(path, root / "recipes" / "solar-cell" / "recipe.toml", line)
+        edit_toml(path, root / "recipes" / "solar-cell" / "recipe.toml", rig.stage, line)
         environment = {**os.environ, "PYLON_CAMEMU": "1"}
         rig.began = time.monotonic()
         command = [*line.prefix, *CLI, "run", str(path), "--state", str(root)]
@@ -164,9 +169,10 @@ def running(rig: Rig, line: Line) -> Iterator[Rig]:
             yield rig
 
 
-def edit_toml(station: Path, recipe: Path, line: Line) -> None:
+def edit_toml(station: Path, recipe: Path, stage: Path, line: Line) -> None:
     """The demo's files as this line wants them."""
     both = [tomlkit.loads(path.read_text()).unwrap() for path in (station, recipe)]
+    both[0]["cameras"][0]["settings"]["image_folder"] = str(stage)
     both[1]["line"]["deadline_ms"] = line.deadline_ms
     line.edit(both[0], both[1])
     for path, content in zip((station, recipe), both, strict=True):
