@@ -1,11 +1,15 @@
-"""Trigger → verdict consumed on the machine's clock, over many parts, with one live page open in a real browser."""
+"""Trigger → verdict consumed on the machine's clock, over many parts, with live pages in a browser and API clients.
+
+Beside it, in the same run, a bare onnxruntime session on the same model: what the engine costs above the bare call.
+"""
 
 import argparse
 import contextlib
 import json
-import os
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +17,22 @@ from typing import Any
 
 import numpy as np
 
-from edge import demo
-from edge.recorder.verify import part_rows, read_account, reconcile
-from edge.settings import StateFolder
+from benchmarks import rig
+from benchmarks.load import beside
+from benchmarks.rig import Line, Rig, Toml, cpu_s, load, memory_mb, percentiles
 
-CLI = [sys.executable, "-m", "cli"]
+SHARES = (0.1, 0.5, 1.0)  # of the run, when memory is looked at
+ENGINE = "engine: request received → answer at the gate, less the wait for the frame"
+RUN = "  of that session.run"
+Laps = dict[str, list[float]]  # ms
 
 
 @contextlib.contextmanager
 def browser(url: str, pages: int) -> Iterator[None]:
     """A real browser that draws so many live pages for the whole run."""
+    if not pages:
+        yield
+        return
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -35,85 +45,142 @@ def browser(url: str, pages: int) -> Iterator[None]:
         chromium.close()
 
 
-def percentiles(values: list[float]) -> str:
-    """p50 / p99 / p99.9 / max."""
-    return " / ".join(f"{v:.2f}" for v in [*np.percentile(values, [50, 99, 99.9]), max(values)])
+class Watch(threading.Thread):
+    """Memory, processor time and load of each process at SHARES of the run."""
 
+    def __init__(self, its: Rig, run_s: float) -> None:
+        super().__init__(daemon=True)
+        self.its, self.run_s = its, run_s
+        self.seen: list[dict[str, tuple[int, float, float]]] = []  # pid, MB, processor s
+        self.at: list[float] = []
+        self.loads: list[str] = []
 
-def run(parts: int, takt_s: float, pages: int, state: Path | None) -> dict[str, Any]:
-    """The demo's station at another takt, measured; `state` is kept, without one a temporary folder is used."""
-    with contextlib.ExitStack() as stack:
-        root = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jidoka-bench-")))
-        folder = StateFolder(root / "state")
-        demo.fresh(folder)
-        taught, plan = demo.choose_cells(folder.root, 1)
-        package = folder.packages / "solar-cell.jdk"
+    def run(self) -> None:
         began = time.monotonic()
-        demo.call([*CLI, "teach", "--data", str(taught), "--out", str(package), "--state", str(folder.root)])
-        teach_s = time.monotonic() - began
-        account, endpoints = folder.root / "machine.jsonl", folder.run / "machine.json"
-        machine = [
-            *CLI, "plc", "simulate", "modbus://127.0.0.1:0", "--plan", str(plan), "--stage", str(folder.root / "stage"),
-            "--account", str(account), "--endpoints", str(endpoints), "--takt-s", str(takt_s), "--parts", str(parts),
-            "--deadline-ms", "80", "--wait-ready-s", "60", "--json",
-        ]  # fmt: skip
-        with demo.Running(machine, folder.logs / "machine.out") as line:
-            uri = demo.wait_for(endpoints, line)["uri"]
-            station = demo.write_station(folder, uri, 0, takt_s)
-            environment = {**os.environ, "PYLON_CAMEMU": "1"}
-            started = time.monotonic()
-            with demo.Running([*CLI, "run", str(station), "--state", str(folder.root)], None, environment):
-                while not folder.endpoints.exists():
-                    time.sleep(0.01)
-                url = json.loads(folder.endpoints.read_text())["web"]["url"]
-                while not (account.exists() or (folder.root / "machine.jsonl.belt").exists()):
-                    time.sleep(0.01)
-                cold_start_s = time.monotonic() - started
-                with browser(url, pages):
-                    line.popen.wait()
-                time.sleep(0.5)
-        rows, summary, result = read_account(account), line.result(), reconcile(folder.ledger, account)
-        ledger = part_rows(folder.ledger)
-    latency = [row["consumed_ms"] for row in rows if row["consumed_ms"] is not None]
-    laps = [row["laps_us"] for row in ledger if "inferred" in row["laps_us"]]
-    inference = [(lap["inferred"] - lap["preprocessed"]) / 1e3 for lap in laps]  # one tool: onnxruntime's run alone
+        for share in SHARES:
+            time.sleep(max(0.0, began + share * self.run_s - time.monotonic()))
+            self.seen.append({name: (pid, memory_mb(pid), cpu_s(pid)) for name, pid in self.its.pids().items()})
+            self.at.append(time.monotonic())
+            self.loads.append(load())
+
+    def table(self) -> Iterator[str]:
+        """One line per process."""
+        for name in self.seen[0]:
+            (first, _, before), (last, _, after) = self.seen[0][name], self.seen[-1].get(name, (0, 0.0, 0.0))
+            memory = " / ".join(f"{one[name][1]:.1f}" if name in one else "gone" for one in self.seen)
+            cpu = f"{(after - before) / (self.at[-1] - self.at[0]):.0%}" if first == last else "restarted"
+            when = " / ".join(f"{share:.0%}" for share in SHARES)
+            yield f"  {name:10} RSS at {when}: {memory} MB; of one core: {cpu}"
+
+
+def bare(its: Rig, runs: int, takt_s: float) -> list[float]:
+    """The reference, in a process with the engine's priority and core."""
+    command = [
+        sys.executable, "-m", "benchmarks.bare", str(its.package), *map(str, its.pictures(50)),
+        "--runs", str(runs), "--takt-s", str(takt_s),
+    ]  # fmt: skip
+    said = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+    return list(json.loads(said)["laps_ms"])
+
+
+def engine_ms(row: Toml) -> dict[str, float]:
+    """One part's laps in ms as differences: what the engine needed, without waiting for the camera."""
+    laps = row["laps_us"]
+    waiting = max(picture["arrived_us"] for picture in row["pictures"]) - laps["exposed"]
     return {
-        "parts": len(rows),
-        "takt_s": takt_s,
-        "reconciled": result["reconciled"],
-        "problems": result["problems"],
-        "machine": summary,
-        "teach_s": teach_s,
-        "cold_start_to_first_part_s": cold_start_s,
-        "latency_ms": percentiles(latency),
-        "onnxruntime_ms": percentiles(inference),
-        "onnxruntime_share_p50": float(np.median(inference) / np.median(latency)),
-        "deadline_misses": summary["timeouts"],
-        "not_inspected": result["not_inspected"],
+        ENGINE: (laps["answered"] - laps["received"] - waiting) / 1e3,
+        "  of that without the camera's trigger command": (laps["answered"] - laps["exposed"] - waiting) / 1e3,
+        RUN: (laps["inferred"] - laps["preprocessed"]) / 1e3,
     }
 
 
-def main() -> None:
-    """Print the table."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--parts", type=int, default=5000)
-    options.add_argument("--takt-s", type=float, default=0.1)
-    options.add_argument("--pages", type=int, default=1)
-    options.add_argument("--state", type=Path, help="keep the run's folder here")
-    asked = options.parse_args()
-    found = run(asked.parts, asked.takt_s, asked.pages, asked.state)
-    machine = found["machine"]
-    print(f"{asked.pages} live pages in chromium, load average {os.getloadavg()[0]:.1f}, two cores")
-    print(f"{found['parts']} parts, takt {found['takt_s']} s")
+def run(asked: argparse.Namespace, root: Path) -> None:
+    """Measure and print."""
+    its = rig.teach(root)
+
+    def edit(station: Toml, _recipe: Toml) -> None:
+        if asked.recorder_load:
+            station["pictures"] = {"keep_ok_share": 1.0}
+
+    references: Laps = {"before, hot": bare(its, asked.reference_runs, 0.0)}
+    references["before, one a takt"] = bare(its, asked.reference_runs, asked.takt_s)
+    line = Line(asked.parts, asked.takt_s, edit=edit)
+    disk = root / "disk" if asked.recorder_load else None
+    with rig.running(its, line):
+        with browser(its.url, asked.pages), beside(url=its.url, clients=asked.api, folder=disk) as others:
+            watch = Watch(its, asked.parts * asked.takt_s - (time.monotonic() - its.began - its.ready_s))
+            watch.start()
+            its.finished(within_s=2 * asked.parts * asked.takt_s + 120)
+            watch.join()
+            references["after, one a takt, pages and clients open"] = bare(its, asked.reference_runs, asked.takt_s)
+        assert its.line is not None
+        machine = its.line.result()
+    report(asked, its, machine, watch, references, others.said)
+
+
+def report(
+    asked: argparse.Namespace, its: Rig, machine: Toml, watch: Watch, references: Laps, said: dict[str, Toml]
+) -> None:
+    """The table."""
+    account, ledger, result = its.accounts()
+    print(f"{len(account)} parts, takt {asked.takt_s} s ± {rig.JITTER:.0%}, {asked.pages} live pages in chromium, "
+          f"{asked.api} API clients; {'; '.join(watch.loads)}")  # fmt: skip
+    times = sorted(rig.seconds(row["triggered_utc"]) for row in account)
+    print(f"parts/s as triggered: {(len(times) - 1) / (times[-1] - times[0]):.2f}")
     print(f"machine: {machine['policy']}, its own lateness, ms: {machine['lateness_ms']}")
-    print(f"trigger → verdict consumed, machine's clock, ms p50/p99/p99.9/max: {found['latency_ms']}")
-    print(f"of that pure onnxruntime, ms p50/p99/p99.9/max: {found['onnxruntime_ms']}")
-    print(f"onnxruntime's share of the median latency: {found['onnxruntime_share_p50']:.0%}")
-    print(f"deadline misses: {found['deadline_misses']}; not inspected: {found['not_inspected'] or 'none'}")
-    print(f"cold start of the station to the first part: {found['cold_start_to_first_part_s']:.1f} s")
-    print(f"teach on {demo.TAUGHT} pictures: {found['teach_s']:.1f} s; reconciled: {found['reconciled']}")
-    for problem in found["problems"][:20]:
+    latency = [row["consumed_ms"] for row in account if row["consumed_ms"] is not None]
+    p50, p999 = np.percentile(latency, [50, 99.9])
+    print(f"trigger → verdict consumed, machine's clock, ms p50/p99/p99.9/max: {percentiles(latency)}; "
+          f"p99.9 / p50 = {p999 / p50:.2f}")  # fmt: skip
+    print(f"deadline misses: {machine['timeouts']}; not inspected: {result['not_inspected'] or 'none'}; "
+          f"reconciled: {result['reconciled']}")  # fmt: skip
+    inspected = [row for row in ledger if "inferred" in row["laps_us"]]
+    laps = {
+        name: float(np.median([row["laps_us"][name] for row in inspected])) / 1e3 for name in inspected[0]["laps_us"]
+    }
+    in_order = sorted(laps.items(), key=lambda one: one[1])
+    print(f"laps, ms after the poll, p50: {', '.join(f'{name} {at:.1f}' for name, at in in_order)}")
+    overhead([engine_ms(row) for row in inspected], references)
+    print(f"cold start of the station to READY: {its.ready_s:.2f} s")
+    for text in watch.table():
+        print(text)
+    for name, its_words in said.items():
+        failed = its_words.get("failed", [])
+        print(f"{name} load: {len(its_words['laps_ms'])} rounds, ms p50/p99/p99.9/max "
+              f"{percentiles(its_words['laps_ms'])}; failed: {len(failed)} {failed[:3] or ''}")  # fmt: skip
+    for problem in result["problems"][:20]:
         print(f"PROBLEM: {problem}")
+
+
+def overhead(found: list[dict[str, float]], references: Laps) -> None:
+    """The engine against the bare call."""
+    columns = {name: [row[name] for row in found] for name in found[0]}
+    for name, values in columns.items():
+        print(f"{name}, ms p50/p99/p99.9/max: {percentiles(values)}")
+    for name, values in {**references, "the engine's own session.run in this run": columns[RUN]}.items():
+        ratio = [np.percentile(columns[ENGINE], q) / np.percentile(values, q) for q in (50, 99.9)]
+        print(f"  bare onnxruntime, {name}: {percentiles(values)} ms; engine / bare p50 × {ratio[0]:.2f}, "
+              f"p99.9 × {ratio[1]:.2f}")  # fmt: skip
+
+
+def options(words: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    its = argparse.ArgumentParser(description=__doc__)
+    its.add_argument("--parts", type=int, default=5000)
+    its.add_argument("--takt-s", type=float, default=0.05)
+    its.add_argument("--pages", type=int, default=1)
+    its.add_argument("--api", type=int, default=0, help="clients that ask /api/parts and /api/state 4 times a second")
+    its.add_argument("--recorder-load", action="store_true", help="keep all pictures while another process fsyncs")
+    its.add_argument("--reference-runs", type=int, default=500)
+    its.add_argument("--state", type=Path, help="keep the run's folder here")
+    return its.parse_args(words)
+
+
+def main(words: list[str] | None = None) -> None:
+    """Print the table."""
+    asked: Any = options(words)
+    with contextlib.ExitStack() as stack:
+        run(asked, asked.state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jidoka-bench-"))))
 
 
 if __name__ == "__main__":

@@ -55,6 +55,7 @@ class Belt:
         self.flying: deque[OnBelt] = deque()
         self.number = self.seq = self.confirm_seq = 0
         self.next_at, self.stage_at = 0.0, 0.0
+        self.meant_at = 0.0  # when the next part would come had none been late: with jitter the belt makes good for it
         self.staged_for: int | None = None
         self.edges = account.parts  # of the part sensor
         self.unpublished: deque[tuple[float, int, int, bool]] = deque()  # due, edge, encoder, ghost
@@ -135,14 +136,17 @@ class Belt:
         faults = {fault.kind: fault.value for fault in self.faults if fault.part == edge}
         if (pause_s := faults.get("gap")) is not None and edge not in self._paused:
             self._paused.add(edge)
-            self.next_at = self.position + pause_s
+            self.next_at = self.meant_at = self.position + pause_s
             return
         self.edges = edge
         self.lateness_ms = (self.position - self.next_at) * 1e3
         gap = self.takt_s * (1 + self.chance.uniform(-self.jitter, self.jitter))
         least = self.takt_s * (1 - self.jitter)  # a late trigger never brings the next part nearer than the belt can
-        self.next_at = max(self.next_at + gap, self.position + least)
+        self.meant_at = max(self.meant_at + gap, self.position)
+        self.next_at = max(self.meant_at, self.position + least)
         self.stage_at = self.position + (self.next_at - self.position) / 2
+        if self.stage is not None and self.plan:
+            self.stage.prepare(self._shown(edge + 1).png)
         if self.wire is not None and "exposure_missing" not in faults:
             late_ms = faults.get("exposure_late", 0.0) * 1e3
             for _ in range(2 if "exposure_doubled" in faults else 1):

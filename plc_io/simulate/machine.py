@@ -169,6 +169,9 @@ class Machine:
         try:
             os.sched_setaffinity(0, {CORE})
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+            for thread in [int(task.name) for task in Path("/proc/self/task").iterdir()]:  # the stage had one before
+                if thread != os.getpid():
+                    os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(PRIORITY - 5))
         except (OSError, ValueError):
             return
         self.policy = f"SCHED_FIFO {PRIORITY} on core {CORE}"

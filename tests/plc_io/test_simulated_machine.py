@@ -250,6 +250,9 @@ class SlowStage:
         self.delays_s, self.now, self.there_at = delays_s, 0.0, 0.0
         self.shows = b""
 
+    def prepare(self, png: bytes) -> None:
+        """No camera sees it."""
+
     def show(self, png: bytes) -> None:
         self.shows = png  # at once gone is what was there before
         self.there_at = self.now + self.delays_s[int(png) % len(self.delays_s)]
@@ -289,6 +292,45 @@ def test_a_part_stays_before_the_camera_for_half_the_least_spacing_after_its_tri
             if belt.done:
                 break
         account.close()
+
+
+def test_a_prepared_picture_is_not_before_the_camera_until_it_is_shown(tmp_path: Path) -> None:
+    """What is shown is what was asked for, whatever had been prepared."""
+    stage = Stage(tmp_path / "stage")
+
+    def seen() -> set[bytes]:
+        assert [path.name for path in sorted(stage.folder.iterdir())] == ["0.png", "1.png"]
+        return {path.read_bytes() for path in stage.folder.iterdir()}
+
+    for prepared, asked in ((b"1", b"1"), (b"3", b"2"), (b"3", b"3"), (b"3", b"3")):
+        stage.prepare(prepared)
+        stage.show(asked)
+        while not stage.shown:
+            time.sleep(0.001)
+        assert seen() == {asked}
+    stage.prepare(b"4")
+    stage.close()
+    assert seen() == {b"3"}
+
+
+def test_with_jitter_the_belt_keeps_its_mean_takt_over_scans_that_come_late(tmp_path: Path) -> None:
+    """20 parts a second are 20, also where each is noticed by the next scan only; none comes nearer than the least."""
+    account = Account(tmp_path / "account")
+    belt = Belt(
+        Registers(), account, [], None, None, parts=1000, takt_s=0.05, jitter=0.1, travel_s=0.3, deadline_s=0.08,
+        faults=[], seed=1, observe_key=False,
+    )  # fmt: skip
+    belt.running = True
+    now, seen, at = 0.0, 0, []
+    while not belt.done:
+        now += 0.0023
+        belt.scan(now, 0.0023)
+        if account.parts != seen:
+            seen = account.parts
+            at.append(now)
+    account.close()
+    assert min(later - earlier for earlier, later in itertools.pairwise(at)) >= 0.045 - 1e-9
+    assert (at[-1] - at[0]) / (len(at) - 1) == pytest.approx(0.05, rel=0.005)
 
 
 def test_wrong_fault_and_taken_port_are_one_line(machine: Machine, tmp_path: Path) -> None:
