@@ -136,7 +136,9 @@ class Engine:
 
 def state(epoch: int, sequence: int) -> EngineState:
     """Always ready; a recipe for parts every 4 ms."""
-    return EngineState(epoch, sequence, [], "virtual", 1, 4711, [], 0.004, 50.0, 40.0, [], [], True, None)
+    return EngineState(
+        epoch, sequence, [], "virtual", 1, 4711, {1: "virtual"}, [], 0.004, 50.0, 40.0, [], [], True, 1, None
+    )
 
 
 def inspected(
