@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from edge.gate import standing, status
+from edge.gate import change_over, standing, status
 from edge.gate.alarms import Alarms, Change
 from edge.gate.commands import execute
 from edge.gate.journal import Journal
@@ -95,12 +95,13 @@ class Gate:
 
     def _sleep(self) -> bool:
         due = [0] if self.events and self.records.numbers_left >= FEW else []
-        due += [self._next_poll_ns, *(part.deadline_ns for part in self._in_flight())]
+        due += [self._next_poll_ns, *(part.deadline_ns for part in self.in_flight())]
         left_s = max(0.0, (min(due) - self.clock.now_ns()) / 1e9)
         peers = [*self.peers.waiting(), *([self.records.channel] if self.records.channel else [])]
         return bool(select.select(peers, [], [], left_s)[0])  # select keeps microseconds; poll and epoll round to ms
 
-    def _in_flight(self) -> list[Part]:
+    def in_flight(self) -> list[Part]:
+        """Asked, then waiting."""
         return [*([self.asked] if self.asked else []), *self.waiting]
 
     # ── the PLC ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -201,8 +202,8 @@ class Gate:
         window_ms = state.exposure_window_ms if state else 0.0
         expose_by, deadline = oldest + int(window_ms * 1e6), oldest + int(self.deadline_ms() * 1e6)
         attempt, first = self.presented.attempt(trigger)
-        latched = trigger.recipe if self.station.plc.recipe_master == "plc" else state.recipe_number if state else None
-        return Part(self.records.next_part(), trigger, expose_by, deadline, attempt, first, latched or None)
+        recipe = change_over.latched(self, trigger.recipe)
+        return Part(self.records.next_part(), trigger, expose_by, deadline, attempt, first, recipe)
 
     def deadline_ms(self) -> float:
         """The recipe's, or the PLC's less plc.transport_ms if shorter; a banner tells when transport takes more."""
@@ -213,7 +214,7 @@ class Gate:
     def _triggered(self, trigger: Trigger) -> None:
         part = self._part(trigger)
         self.transport.trigger(trigger.earliest_ns, trigger.seen_ns)
-        for earlier in self._in_flight():
+        for earlier in self.in_flight():
             earlier.next_seen_ns = earlier.next_seen_ns or trigger.seen_ns
         if trigger.fault is not None:
             reason = Why(trigger.fault.code, trigger.fault.text)
@@ -244,18 +245,7 @@ class Gate:
             return [Why("recorder_behind", f"{len(self.records.held)} rows not on disk yet: see logs/recorder.jsonl")]
         if len(self.waiting) >= MAX_WAITING:
             return [Why("too_many_waiting", f"{len(self.waiting)} parts wait for the engine")]
-        return self.engine.unmet() or self._changing_over(latched)
-
-    def _changing_over(self, latched: int | None) -> list[Why]:
-        """Another recipe is asked for than is active; a trigger that the PLC latched a recipe for has its own."""
-        state, wanted = self.engine.state, self.wanted_recipe()
-        if state is None or wanted in (None, state.recipe_number):
-            return []
-        if latched is not None and self.station.plc.recipe_master == "plc":
-            return []
-        if wanted not in state.recipes:
-            return [Why("recipe_unknown", f"recipe {wanted} is asked for, there is none: add it at recipes/<name>/")]
-        return [Why("change_over", f"recipe {wanted} is being made active")]
+        return self.engine.unmet() or change_over.why_not(self, latched)
 
     def _ask(self) -> None:
         """Give the engine the oldest waiting part, if it owes nothing."""
@@ -384,21 +374,8 @@ class Gate:
         self.tell(changes)
         if ended or changes:
             self.keep()
-        self._change_over()
+        change_over.go_on(self)
         self._tell_pages()
-
-    def wanted_recipe(self) -> int | None:
-        """The number that PLC or station ask for; None: whatever is active."""
-        if self.station.plc.recipe_master == "plc":
-            return (self.plc.plc.recipe_req or None) if self.plc else None
-        return self.recipe
-
-    def _change_over(self) -> None:
-        """Between parts only; asked again until the engine has it."""
-        state, wanted = self.engine.state, self.wanted_recipe()
-        if state is None or wanted in (None, state.recipe_number) or wanted not in state.recipes or self._in_flight():
-            return
-        self.engine.change_over(wanted)
 
     def tell(self, changes: list[Change], **more: Any) -> None:
         """Alarms that began, ended or were handled become event rows."""

@@ -201,6 +201,12 @@ class LineUnderTest:
         result = reconcile(self.state.ledger, self.account)
         return {**result, "machine": json.loads(out.splitlines()[-1]), "said": said}
 
+    def end_feeding(self) -> Row:
+        """The machine takes no more parts; then as `finish`. For tests that are as long as they need to be."""
+        assert self.machine is not None
+        self.machine.send_signal(signal.SIGTERM)
+        return self.finish()
+
     def inspects_again(self) -> bool:
         """Among the last parts are some whose verdict the PLC took."""
         return any(row["verdict"] in ("OK", "NG") for row in read_account(self.account)[-5:])

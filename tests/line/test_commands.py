@@ -9,6 +9,8 @@ import pytest
 from edge.recorder.verify import read_account
 from tests.line.conftest import JIDOKA, LATE, LineUnderTest, second_recipe, status, wait_until
 
+LONG = 1_000_000  # parts: until the test has seen what it wants
+
 
 def say(line: LineUnderTest, *words: str, why: str | None = "test") -> tuple[int, dict[str, Any], str]:
     """`jidoka station …`: exit code, result, error line."""
@@ -19,13 +21,14 @@ def say(line: LineUnderTest, *words: str, why: str | None = "test") -> tuple[int
 
 
 def test_observe_and_back_are_in_the_rows_the_audit_trail_and_the_events(line: LineUnderTest) -> None:
-    line.start_machine(60, "--observe-key")
+    line.start_machine(LONG, "--observe-key")
     line.start_station()
     line.wait_for_parts(5)
     assert say(line, "mode", "observe", why="trial of a new light")[0] == 0
     line.wait_for_parts(25)
     assert say(line, "mode", "AUTO", why="trial is over")[0] == 0
-    result = line.finish()
+    line.wait_for_parts(len(read_account(line.account)) + 8)
+    result = line.end_feeding()
     assert result["problems"] == []
     modes = [row["mode"] for row in line.rows()]
     assert set(modes) == {"AUTO", "OBSERVE"}
@@ -41,20 +44,21 @@ def test_observe_and_back_are_in_the_rows_the_audit_trail_and_the_events(line: L
 
 
 def test_setup_forces_for_a_time_with_the_plcs_leave_and_never_an_ok(line: LineUnderTest) -> None:
-    line.start_machine(130, "--allow-setup")
+    line.start_machine(LONG, "--allow-setup")
     line.start_station()
     line.wait_for_parts(4)
     assert "only in SETUP" in say(line, "force", "verdict=NG")[1]["text"]
     assert "for how long" in say(line, "mode", "SETUP")[1]["text"]
-    assert say(line, "mode", "SETUP", "--for-s", "9")[0] == 0
+    assert say(line, "mode", "SETUP", "--for-s", "14")[0] == 0
     code, answer, _ = say(line, "force", "verdict=OK")
     assert (code, answer["done"]) == (1, False)
     assert "one of ready=on|off" in answer["text"]
-    assert say(line, "force", "verdict=RECHECK", "--for-s", "3")[0] == 0
+    assert say(line, "force", "verdict=RECHECK", "--for-s", "8")[0] == 0
     assert status(line)["forced"] == {"verdict": "RECHECK"}
     wait_until(lambda: not status(line)["forced"], "forcing to end by itself")
     wait_until(lambda: status(line)["mode"] == "AUTO", "SETUP to end by itself")
-    result = line.finish()
+    wait_until(line.inspects_again, "verdicts")
+    result = line.end_feeding()
     assert result["problems"] == []
     setup = [row for row in line.rows() if row["mode"] == "SETUP"]
     assert {"RECHECK", "NOT_INSPECTED"} >= {row["verdict"] for row in setup}
@@ -67,19 +71,20 @@ def test_setup_forces_for_a_time_with_the_plcs_leave_and_never_an_ok(line: LineU
 
 
 def test_a_killed_gate_stays_in_the_mode_that_it_was_in(line: LineUnderTest) -> None:
-    line.start_machine(40, "--observe-key")
+    line.start_machine(LONG, "--observe-key")
     line.start_station()
     line.wait_for_parts(4)
     assert say(line, "mode", "OBSERVE")[0] == 0
     line.kill("gate")
-    result = line.finish()
+    line.wait_for_parts(len(read_account(line.account)) + 25)
+    result = line.end_feeding()
     assert result["problems"] == []
     judged = [row["mode"] for row in line.rows() if row["judged"] in ("OK", "NG")]
-    assert judged[-10:] == ["OBSERVE"] * 10
+    assert judged[-5:] == ["OBSERVE"] * 5
 
 
 def test_without_the_plcs_key_or_a_reason_nothing_is_done(line: LineUnderTest) -> None:
-    line.start_machine(30)
+    line.start_machine(LONG)
     line.start_station()
     line.wait_for_parts(3)
     for mode, bit in (("SETUP", "allow_setup"), ("BYPASS", "bypass_key")):
@@ -90,18 +95,19 @@ def test_without_the_plcs_key_or_a_reason_nothing_is_done(line: LineUnderTest) -
     assert code == 2
     assert "audit trail" in error
     assert "one of OFFLINE" in say(line, "mode", "TURBO")[1]["text"]
-    result = line.finish()
+    result = line.end_feeding()
     assert result["problems"] == []
     assert {row["mode"] for row in line.rows()} == {"AUTO"}
 
 
 def test_bypass_is_keyed_and_timed_and_recorded_as_hold(line: LineUnderTest) -> None:
-    line.start_machine(60, "--bypass-key")
+    line.start_machine(LONG, "--bypass-key")
     line.start_station()
     line.wait_for_parts(3)
     assert say(line, "mode", "BYPASS", "--for-s", "2")[0] == 0
     wait_until(lambda: status(line)["mode"] == "AUTO", "BYPASS to end by itself")
-    result = line.finish()
+    wait_until(line.inspects_again, "verdicts")
+    result = line.end_feeding()
     assert result["problems"] == []
     bypassed = [row for row in line.rows() if row["mode"] == "BYPASS"]
     assert bypassed
@@ -129,7 +135,7 @@ def test_an_acknowledged_alarm_lets_the_line_go_on(line: LineUnderTest) -> None:
 
 
 def test_a_lost_camera_is_an_alarm_that_ends_when_it_is_back(line: LineUnderTest) -> None:
-    line.start_machine(90)
+    line.start_machine(LONG)
     line.start_station()
     line.wait_for_parts(3)
     away = line.stage.with_name("away")
@@ -145,7 +151,7 @@ def test_a_lost_camera_is_an_alarm_that_ends_when_it_is_back(line: LineUnderTest
 
 
 def test_a_change_over_by_the_station_is_between_parts_and_acknowledged(line: LineUnderTest) -> None:
-    line.start_machine(40)
+    line.start_machine(LONG)
     line.write_station()
     second_recipe(line)
     line.launch()
@@ -153,12 +159,29 @@ def test_a_change_over_by_the_station_is_between_parts_and_acknowledged(line: Li
     assert "one of " in say(line, "recipe", "nothing")[1]["text"]
     assert say(line, "recipe", "other", why="next lot")[0] == 0
     wait_until(lambda: status(line)["recipe"] == "other", "the change-over")
-    result = line.finish()
+    wait_until(lambda: [row for row in line.rows()[-3:] if row["recipe"]], "parts of the new recipe")
+    result = line.end_feeding()
     assert result["problems"] == []
     used = [row["recipe"]["name"] for row in line.rows() if row["recipe"]]
     assert used == sorted(used, reverse=True)  # plate, then other, never back
     assert set(used) == {"plate", "other"}
     assert set(result["not_inspected"]) <= {"change_over"} | LATE
+
+
+def test_a_parts_pictures_are_held_by_number_and_released(line: LineUnderTest) -> None:
+    line.start_machine(LONG)
+    line.start_station()
+    line.wait_for_parts(8)
+    row = wait_until(lambda: next((row for row in line.rows() if row["verdict"] == "NG"), None), "an NG part")
+    code, answer, _ = say(line, "hold", str(row["part"]), why="customer asks")
+    assert (code, answer["text"].split(": ")[1]) == (0, "1 of 1 pictures are kept, now as HELD")
+    kept = json.loads(subprocess.run([*JIDOKA, "ledger", "pictures", str(line.state.root), "--json"],
+                                     capture_output=True, text=True, check=True).stdout)  # fmt: skip
+    assert kept["classes"]["HELD"] == 1
+    assert "now as NG" in say(line, "hold", str(row["part"]), "--as", "")[1]["text"]
+    assert "no such part" in say(line, "hold", "999999")[1]["text"]
+    assert "one of HELD, GOLDEN" in say(line, "hold", str(row["part"]), "--as", "FOREVER")[1]["text"]
+    assert line.end_feeding()["problems"] == []
 
 
 def test_no_station_no_command(line: LineUnderTest) -> None:

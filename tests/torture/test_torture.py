@@ -46,12 +46,6 @@ def holds(line: LineUnderTest, result: Row) -> None:
     assert all(row["reasons"] for row in rows if row["verdict"] == "NOT_INSPECTED")
 
 
-def stop_feeding(line: LineUnderTest) -> Row:
-    assert line.machine is not None
-    line.machine.send_signal(signal.SIGTERM)
-    return line.finish()
-
-
 def test_processes_killed_and_frozen_at_random(line: LineUnderTest) -> None:
     chance = random.Random(SEED)
     print(f"TORTURE_SEED={SEED} TORTURE_KILLS={KILLS}")
@@ -76,7 +70,7 @@ def test_processes_killed_and_frozen_at_random(line: LineUnderTest) -> None:
             continue  # dead already
     seen = len(read_account(line.account))
     line.wait_for_parts(seen + 60)  # longer than the longest pause before a restart
-    result = stop_feeding(line)
+    result = line.end_feeding()
     holds(line, result)
     assert line.inspects_again()
 
@@ -122,7 +116,7 @@ def test_a_full_disk_stops_pictures_first_and_never_the_inspection(line: LineUnd
     assert judged(line, 8)
     filler.unlink()
     wait_until(lambda: notes(line) == [], "the recorder to be well again")
-    result = stop_feeding(line)
+    result = line.end_feeding()
     holds(line, result)
 
 
@@ -235,7 +229,7 @@ def test_a_disk_that_fails_for_a_while_costs_no_row(line: LineUnderTest, monkeyp
         switch.unlink()
         wait_until(lambda: notes(line) == [], "the recorder to be well again")
         line.wait_for_parts(seen + 14)
-    result = stop_feeding(line)
+    result = line.end_feeding()
     holds(line, result)
     assert set(result["not_inspected"]) <= LATE
 
@@ -253,7 +247,7 @@ def test_the_time_of_day_may_jump_a_day_either_way(line: LineUnderTest, monkeypa
         seen = len(read_account(line.account)) if line.account.exists() else 0
         line.wait_for_parts(seen + 8)
         offset.write_text(jump)
-    result = stop_feeding(line)
+    result = line.end_feeding()
     holds(line, result)
     assert set(result["not_inspected"]) <= LATE
     days = {row["utc"][:10] for row in line.rows()}

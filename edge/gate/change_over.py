@@ -1,0 +1,42 @@
+"""Which recipe is asked for, and the way there: between parts, and no part is judged by another than its own."""
+
+from typing import TYPE_CHECKING
+
+from edge.messages import Why
+
+if TYPE_CHECKING:
+    from edge.gate.loop import Gate
+
+
+def wanted(gate: "Gate") -> int | None:
+    """The number that PLC or station ask for; None: whatever is active."""
+    if gate.station.plc.recipe_master == "plc":
+        return (gate.plc.plc.recipe_req or None) if gate.plc else None
+    return gate.recipe
+
+
+def latched(gate: "Gate", by_plc: int | None) -> int | None:
+    """The recipe by which a part triggered now is judged; None: the engine's, as nobody says."""
+    if gate.station.plc.recipe_master == "plc":
+        return by_plc or None
+    return gate.engine.state.recipe_number if gate.engine.state else None
+
+
+def why_not(gate: "Gate", part: int | None) -> list[Why]:
+    """Another recipe is asked for than is active. `part`: the recipe that the PLC latched for it, which wins."""
+    state, number = gate.engine.state, wanted(gate)
+    if state is None or number in (None, state.recipe_number):
+        return []
+    if part is not None and gate.station.plc.recipe_master == "plc":
+        return []
+    if number not in state.recipes:
+        return [Why("recipe_unknown", f"recipe {number} is asked for, there is none: add it at recipes/<name>/")]
+    return [Why("change_over", f"recipe {number} is being made active")]
+
+
+def go_on(gate: "Gate") -> None:
+    """Ask the engine, between parts only; again until it has it."""
+    state, number = gate.engine.state, wanted(gate)
+    if state is None or number in (None, state.recipe_number) or number not in state.recipes or gate.in_flight():
+        return
+    gate.engine.change_over(number)
