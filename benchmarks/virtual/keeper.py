@@ -65,6 +65,8 @@ class Keeper:
             return
         if clean:
             recorder.close()
+        elif recorder.ledger.db.in_transaction:
+            recorder.ledger.db.execute("ROLLBACK")  # as the next one to open the file does
         recorder.ledger.db.close()
         for peer in recorder.peers:
             peer.close()
