@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from benchmarks.virtual.engine import NAMES, Engine
 from benchmarks.virtual.machine import DEADLINE_MS, LANE, OK, PASSED, RECHECK, Machine
@@ -45,7 +46,7 @@ class Check:
         self.ask(not self.engine.strange, "asked about another trigger", str(self.engine.strange))
         self.ask(not self.engine.too_young, "trigger told younger than it is", str(self.engine.too_young))
 
-    def part(self, row: dict) -> None:
+    def part(self, row: dict[str, Any]) -> None:
         """One row: it belongs to one trigger and says what the engine said of that one, in time."""
         plc, machine, engine = row["plc"], self.machine, self.engine
         verdict = row["verdict"]

@@ -1,5 +1,7 @@
 """Starts the real recorder in virtual time, lets it work, spoils its disk, stops and kills it."""
 
+import contextlib
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -63,8 +65,16 @@ class Keeper:
         recorder, self.recorder = self.recorder, None
         if recorder is None:
             return
-        if clean:
-            recorder.close()
+        try:
+            if clean:
+                recorder.close()
+        finally:
+            self._let_go(recorder)
+
+    def _let_go(self, recorder: Recorder) -> None:
+        """What the kernel does when a process ends."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # closed already
+            recorder.ledger.db.rollback()
         recorder.ledger.db.close()
         for peer in recorder.peers:
             peer.close()

@@ -111,9 +111,7 @@ class Machine:
         """Only a result that matches in everything is taken, once, in time."""
         part = self.known.get(entry[4] * 65536 + entry[5])
         code = entry[6]
-        known = part is not None and entry[1] * 65536 + entry[2] == self.epoch
-        fits = known and entry[3] == (self.numbers[part] - 1) % 65535 + 1
-        if not fits or code not in (1, 2, 3, 4) or code + entry[7] != 65535:
+        if part is None or not self.fits(entry, part):
             self.refused += 1
         elif now - self.at_ns[part] > DEADLINE_MS * MS:
             self.late += 1
@@ -121,6 +119,12 @@ class Machine:
             self.twice += 1
         else:
             self.took[part], self.took_us[part] = code, (now - self.at_ns[part]) // 1000
+
+    def fits(self, entry: list[int], part: int) -> bool:
+        """Epoch, sequence, verdict and its complement."""
+        seq = (self.numbers[part] - 1) % 65535 + 1
+        said = (entry[1] * 65536 + entry[2], entry[3], entry[7])
+        return entry[6] in (1, 2, 3, 4) and said == (self.epoch, seq, 65535 - entry[6])
 
     def leave(self, part: int, now: int) -> None:
         """A part is at the rejecter: only OK passes."""

@@ -148,7 +148,8 @@ class Wire:
     def read(self, address: int, count: int) -> list[int]:
         assert self.is_open
         assert count <= 125
-        return self._pass(lambda: self.w.w[address : address + count])
+        words: list[int] = self._pass(lambda: self.w.w[address : address + count])
+        return words
 
     def write(self, address: int, words: Sequence[int]) -> None:
         assert self.is_open
