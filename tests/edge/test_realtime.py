@@ -26,7 +26,10 @@ OTHER, FIFO, RESET_ON_FORK = 0, 1, 0x40000000
 @pytest.mark.parametrize("process", ["gate", "engine"])
 @pytest.mark.parametrize("user", [0, 65534], ids=["as it is", "with LimitRTPRIO alone"])
 def test_loading_in_haste_does_not_keep_a_process_from_its_priority(process: str, user: int) -> None:
-    """Whoever may not have SCHED_FIFO loads at normal priority and is told so."""
+    """Whoever may not have SCHED_FIFO loads at normal priority and is told so.
+
+    Where no limit can be raised, as in most containers, the second user is the first.
+    """
     done = subprocess.run([sys.executable, "-c", ASK, process, str(user)], capture_output=True, text=True, check=True)
     loading, running, refused = json.loads(done.stdout)
     flag = RESET_ON_FORK if process == "engine" else 0
