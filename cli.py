@@ -108,6 +108,10 @@ def doctor(
 @app.command()
 def process(name: str, state: State = STATE, fd: Annotated[int | None, typer.Option(hidden=True)] = None) -> None:
     """One process of a station whose state folder exists: gate, engine, recorder or web."""
+    from edge.realtime import hurry
+
+    if name in ("gate", "engine"):
+        hurry(helpers_stay_normal=name == "engine")
     from edge.process import only_one
     from edge.settings import StateFolder
 
