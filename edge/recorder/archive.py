@@ -8,7 +8,7 @@ import cv2
 
 from edge.atomic import replace
 from edge.recorder.disk import Disk
-from edge.recorder.ledger import utc_now
+from edge.recorder.ledger import tallied, utc_now
 from edge.recorder.scan import path_of
 from edge.settings import PictureSettings
 from vocabulary import Image, Verdict
@@ -25,8 +25,6 @@ class Archive:
 
     def __init__(self, folder: Path, live: Path, db: sqlite3.Connection, settings: PictureSettings, disk: Disk) -> None:
         self.folder, self.live, self.db, self.settings, self.disk = folder, live, db, settings, disk
-        self.used: Counter[str] = Counter()  # bytes by retention class
-        self.count_used()
         self.failed = 0  # pictures that could not be stored; the inspection goes on
         self._shown: list[Path] = []
         for left_over in live.glob("*"):
@@ -65,44 +63,44 @@ class Archive:
         try:
             path.parent.mkdir(exist_ok=True)
             replace(path, data)
-            added = self.db.execute(
+            self.db.execute(
                 "INSERT OR IGNORE INTO picture VALUES (?, ?, ?, ?)", (sha256, retention, len(data), utc_now())
-            ).rowcount
+            )
+            self._make_room(retention)
         except (OSError, sqlite3.Error):
             self.failed += 1  # a full disk stops pictures first, never the inspection; the count is in the status
-            return
-        self.used[retention] += len(data) * added
+
+    def _make_room(self, retention: str) -> None:
+        """First inside the class's quota, then inside the budget."""
         quota_mb = self.settings.quota_mb.get(retention)
         while quota_mb is not None and self.used[retention] > quota_mb * MB and self._drop_oldest(retention):
             pass
         while self.used.total() > self.settings.budget_mb * MB and any(self._drop_oldest(one) for one in GIVEN_UP):
             pass
 
+    @property
+    def used(self) -> Counter[str]:
+        """Bytes by retention class, as the ledger's file counts them."""
+        return Counter(tallied(self.db, "bytes"))
+
     def _drop_oldest(self, retention: str) -> bool:
         """Make room in one class; False: it is empty."""
         row = self.db.execute(
-            "SELECT sha256, bytes FROM picture WHERE retention = ? ORDER BY stored_utc LIMIT 1", (retention,)
+            "SELECT sha256 FROM picture WHERE retention = ? ORDER BY stored_utc LIMIT 1", (retention,)
         ).fetchone()
         if row is None:
             return False
         self.path(row[0]).unlink(missing_ok=True)
         self.db.execute("DELETE FROM picture WHERE sha256 = ?", (row[0],))
-        self.used[retention] -= row[1]
         return True
-
-    def count_used(self) -> None:
-        """What each class takes."""
-        self.used = Counter(dict(self.db.execute("SELECT retention, SUM(bytes) FROM picture GROUP BY retention")))
 
     def hold(self, pictures: list[str], retention: str) -> int:
         """Put kept pictures into another class: HELD and GOLDEN are never given up. Returns how many there were."""
         marks = ", ".join("?" * len(pictures))
-        changed = self.db.execute(
+        return self.db.execute(
             f"UPDATE picture SET retention = ? WHERE sha256 IN ({marks})",  # noqa: S608  only question marks
             [retention, *pictures],
         ).rowcount
-        self.count_used()
-        return changed
 
     def _show(self, data: bytes, sha256: str) -> None:
         path = self.live / f"{sha256}.png"

@@ -52,9 +52,31 @@ CREATE TABLE picture (
 ) STRICT;
 """
 
+TALLY = """
+CREATE TABLE tally (what TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT;
+INSERT INTO tally SELECT 'parts ' || verdict, COUNT(*) FROM entry WHERE kind = 'part' GROUP BY verdict;
+INSERT INTO tally SELECT 'bytes ' || retention, SUM(bytes) FROM picture GROUP BY retention;
+CREATE TRIGGER part_counted AFTER INSERT ON entry WHEN NEW.kind = 'part' BEGIN
+    INSERT INTO tally VALUES ('parts ' || json_extract(NEW.body, '$.verdict'), 1)
+    ON CONFLICT (what) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER picture_kept AFTER INSERT ON picture BEGIN
+    INSERT INTO tally VALUES ('bytes ' || NEW.retention, NEW.bytes) ON CONFLICT (what) DO UPDATE SET n = n + NEW.bytes;
+END;
+CREATE TRIGGER picture_gone AFTER DELETE ON picture BEGIN
+    UPDATE tally SET n = n - OLD.bytes WHERE what = 'bytes ' || OLD.retention;
+END;
+CREATE TRIGGER picture_moved AFTER UPDATE OF retention ON picture BEGIN
+    UPDATE tally SET n = n - OLD.bytes WHERE what = 'bytes ' || OLD.retention;
+    INSERT INTO tally VALUES ('bytes ' || NEW.retention, NEW.bytes) ON CONFLICT (what) DO UPDATE SET n = n + NEW.bytes;
+END;
+CREATE INDEX first_to_go ON picture (retention, stored_utc);
+"""  # what grows with the ledger is counted as it comes: a start must not read ten million rows
+
 MIGRATIONS = (  # MIGRATIONS[v] leads from version v to v + 1; none ever touches a hashed row
     SCHEMA,
     "CREATE INDEX confirmations ON entry (entry) WHERE kind = 'confirmation';",
+    TALLY,
 )
 USER_VERSION = len(MIGRATIONS)
 
@@ -72,6 +94,12 @@ def chain(previous: str, body: str) -> str:
 def utc_now() -> str:
     """UTC with milliseconds, for people; order comes from the entry number."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def tallied(db: sqlite3.Connection, what: str) -> dict[str, int]:
+    """`parts` by verdict, or `bytes` of pictures by retention class."""
+    rows = db.execute("SELECT what, n FROM tally WHERE what GLOB ?", (f"{what} *",))
+    return {name.removeprefix(f"{what} "): n for name, n in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +233,7 @@ class Ledger:
 
     def counts(self) -> dict[str, int]:
         """How many parts have each verdict."""
-        rows = self.db.execute("SELECT verdict, COUNT(*) FROM entry WHERE kind = 'part' GROUP BY verdict")
-        return {str(verdict): int(n) for verdict, n in rows}
+        return tallied(self.db, "parts")
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go."""

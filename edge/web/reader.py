@@ -29,7 +29,8 @@ class Reader:
 
     def counts(self) -> dict[str, int]:
         """How many parts have each verdict. Raises LedgerError."""
-        return dict(self._query("SELECT verdict, COUNT(*) FROM entry WHERE kind = 'part' GROUP BY verdict", []))
+        rows = self._query("SELECT what, n FROM tally WHERE what GLOB 'parts *'", [])
+        return {what.removeprefix("parts "): n for what, n in rows}
 
     def picture(self, sha256: str) -> bytes | None:
         """The PNG of a picture: among the last parts', or kept. `sha256` is 64 hex digits, checked by the caller."""

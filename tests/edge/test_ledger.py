@@ -210,7 +210,9 @@ def test_an_older_ledger_is_brought_up_to_date_and_its_rows_stay(tmp_path: Path)
     db.close()
     ledger = Ledger(path)
     assert ledger.db.execute("PRAGMA user_version").fetchone() == (USER_VERSION,)
+    assert sum(ledger.counts().values()) == 1
     ledger.append([part(2, 2)])
+    assert sum(ledger.counts().values()) == 2
     ledger.close()
     assert verify(path)["parts"] == 2
 
