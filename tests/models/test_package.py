@@ -114,9 +114,7 @@ def test_a_package_of_another_format_is_refused(made: Path, tmp_path: Path, monk
     package = read_package(made, None)
     with monkeypatch.context() as older:
         older.setattr("models.package.FORMAT", 0)
-        write_package(
-            tmp_path / "old.jdk", package.manifest, package.model, package.golden, "r", station_key(tmp_path)
-        )
+        write_package(tmp_path / "old.jdk", package.manifest, package.model, package.golden, "r", station_key(tmp_path))
     with pytest.raises(ModelError, match=r"old\.jdk: package format 0, this software reads 1"):
         read_package(tmp_path / "old.jdk", None)
 
