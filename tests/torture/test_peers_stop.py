@@ -16,7 +16,7 @@ import pytest
 
 from edge.recorder.verify import read_account
 from tests.line.conftest import LATE, LineUnderTest, status, wait_until
-from tests.torture.test_torture import holds, judged, shim, stop_feeding
+from tests.torture.test_torture import holds, judged, shim
 
 STOPPED_S = float(os.environ.get("TORTURE_STOPPED_S", "3"))
 STOPPED_TAKT_S = float(os.environ.get("TORTURE_TAKT_S", "0.15"))
@@ -56,7 +56,7 @@ def test_recorder_and_page_that_stand_still_cost_no_row(line: LineUnderTest) -> 
             os.kill(pid, signal.SIGCONT)
     wait_until(lambda: len(line.rows()) >= seen(line) - 5, "the ledger to catch up", 60)
     more_parts(line, 20)
-    result = stop_feeding(line)
+    result = line.end_feeding()
     holds(line, result)
     assert line.inspects_again()
 
@@ -88,7 +88,7 @@ def test_a_camera_pulled_and_plugged_in_again(line: LineUnderTest, camera: Path)
         wait_until(lambda: not unmet(line), "the station to be ready again")
         more_parts(line, 12)
         assert judged(line, 6)
-    holds(line, stop_feeding(line))
+    holds(line, line.end_feeding())
 
 
 class Pipe:
@@ -133,7 +133,7 @@ def test_a_camera_that_crawls_costs_its_parts_and_no_other(line: LineUnderTest, 
         look_at(camera, line.stage)
         more_parts(line, 14)
     assert judged(line, 8)
-    holds(line, stop_feeding(line))
+    holds(line, line.end_feeding())
 
 
 def test_a_camera_that_hangs_inside_its_driver_is_ended_by_the_watchdog(line: LineUnderTest, camera: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_camera_that_hangs_inside_its_driver_is_ended_by_the_watchdog(line: Li
         wait_until(lambda: not unmet(line), "the station to be ready again")
     more_parts(line, 14)
     assert judged(line, 6)
-    holds(line, stop_feeding(line))
+    holds(line, line.end_feeding())
 
 
 def test_a_plc_that_hangs_for_less_and_more_than_the_heartbeat_limit(line: LineUnderTest) -> None:
@@ -172,7 +172,7 @@ def test_a_plc_that_hangs_for_less_and_more_than_the_heartbeat_limit(line: LineU
         time.sleep(0.03)
     more_parts(line, 14)
     assert judged(line, 8)
-    holds(line, stop_feeding(line))
+    holds(line, line.end_feeding())
 
 
 def test_a_package_harmed_while_the_station_runs(line: LineUnderTest) -> None:
@@ -196,7 +196,7 @@ def test_a_package_harmed_while_the_station_runs(line: LineUnderTest) -> None:
     wait_until(lambda: not unmet(line), "the station to be ready again")
     more_parts(line, 14)
     assert judged(line, 6)
-    holds(line, stop_feeding(line))
+    holds(line, line.end_feeding())
 
 
 def test_the_end_of_summer_time_doubles_no_hour(line: LineUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +213,7 @@ def test_the_end_of_summer_time_doubles_no_hour(line: LineUnderTest, monkeypatch
     line.wait_for_parts(8)
     offset.write_text(str(int(change.timestamp() - time.time()) + 60))
     more_parts(line, 8)
-    result = stop_feeding(line)
+    result = line.end_feeding()
     holds(line, result)
     assert set(result["not_inspected"]) <= LATE
     times = [datetime.datetime.fromisoformat(row["utc"]) for row in line.rows()]
