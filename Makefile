@@ -31,9 +31,9 @@ lint: .venv/.test
 test: .venv/.test apt lint
 	$(BIN)/pytest
 
-# The long form of tests/torture: 200 kills at random, another seed each day.
+# The long form of tests/torture: 200 kills at random, another seed each day; recorder and page frozen for ten minutes.
 torture: .venv/.test apt
-	TORTURE_KILLS=200 TORTURE_SEED=$${TORTURE_SEED:-$$(date +%Y%m%d)} $(BIN)/pytest -s tests/torture
+	TORTURE_KILLS=200 TORTURE_STOPPED_S=600 TORTURE_SEED=$${TORTURE_SEED:-$$(date +%Y%m%d)} $(BIN)/pytest -s tests/torture
 
 bench: .venv/.test
 	$(BIN)/python -m benchmarks

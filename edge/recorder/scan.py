@@ -82,6 +82,7 @@ class Walk:
         self._steps += 1
         if row is None:
             self._last = ""
+            self._forget()
             return None
         self._last = row[0]
         what = fault(self.folder, self._last)
@@ -90,6 +91,11 @@ class Walk:
             return None
         self.bad[self._last] = what
         return (self._last, what) if known is None else None
+
+    def _forget(self) -> None:
+        """Pictures given up since they were found bad are nobody's trouble any more."""
+        kept = "SELECT 1 FROM picture WHERE sha256 = ?"
+        self.bad = {one: what for one, what in self.bad.items() if self.db.execute(kept, (one,)).fetchone()}
 
     def _adopt(self, name: str) -> None:
         """Files that a killed recorder left without a row: they get one, so that the budget counts and ends them."""

@@ -110,6 +110,20 @@ def test_the_idle_walk_finds_each_fault_once_and_forgets_what_was_restored(kept:
     assert walk.bad == {}
 
 
+def test_a_bad_picture_that_is_given_up_is_no_trouble_any_more(kept: Kept) -> None:
+    kept.store(0, Verdict.NG)
+    lost = kept.store(1, Verdict.OK)
+    walk = Walk(kept.archive.folder, kept.ledger.db)
+    kept.archive.path(lost).unlink()
+    for _ in range(4):
+        walk.step()
+    assert walk.bad == {lost: "picture_missing"}
+    kept.ledger.db.execute("DELETE FROM picture WHERE sha256 = ?", (lost,))
+    for _ in range(4):
+        walk.step()
+    assert walk.bad == {}
+
+
 def test_what_a_killed_recorder_left_is_adopted_or_removed(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "FOLDER_EVERY", 1)
     sha256 = kept.store(0, Verdict.NG)

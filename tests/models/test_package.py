@@ -100,6 +100,25 @@ def test_a_file_that_is_no_package_is_refused(tmp_path: Path, content: bytes) ->
         read_package(path, None)
 
 
+def test_a_package_that_would_fill_the_memory_when_unpacked_is_refused(made: Path, tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.jdk"
+    with zipfile.ZipFile(made) as old, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, bytes(MOST_BYTES) if name == "model.onnx" else old.read(name))
+    assert bomb.stat().st_size < MOST_BYTES // 100
+    with pytest.raises(ModelError, match=r"bomb\.jdk: larger than .* unpacked"):
+        read_package(bomb, None)
+
+
+def test_a_package_of_another_format_is_refused(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = read_package(made, None)
+    with monkeypatch.context() as older:
+        older.setattr("models.package.FORMAT", 0)
+        write_package(tmp_path / "old.jdk", package.manifest, package.model, package.golden, "r", station_key(tmp_path))
+    with pytest.raises(ModelError, match=r"old\.jdk: package format 0, this software reads 1"):
+        read_package(tmp_path / "old.jdk", None)
+
+
 def signed(tmp_path: Path, model: onnx.ModelProto | bytes, golden: list[Golden] | None = None) -> Path:
     data = model if isinstance(model, bytes) else model.SerializeToString()
     zeros = np.zeros((32, 32), np.float32)
