@@ -16,6 +16,7 @@ from edge.settings import StateFolder
 from vocabulary import LedgerError, SettingsError
 
 ANSWER_S = 5.0
+LONGEST = 500  # characters of each word: they go into ledger and audit trail
 
 
 def command(
@@ -30,6 +31,8 @@ def command(
     to: str = "gate",
 ) -> dict[str, Any]:
     """Send one command. Raises SettingsError (no station, no reason given), LedgerError (not done: no audit row)."""
+    if max(len(text) for text in (name, value, why, who)) > LONGEST:
+        raise SettingsError("a word of the command", f"at most {LONGEST} characters")
     if not why.strip():
         raise SettingsError("--why", "say why: it goes into the audit trail")
     who = who or getpass.getuser()

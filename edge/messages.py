@@ -130,25 +130,36 @@ class Ping(Message, frozen=True):
     sequence: int
 
 
+class RecipeState(msgspec.Struct, frozen=True, array_like=True):
+    """What the gate needs to know of one recipe."""
+
+    name: str
+    checksum: int
+    unproven: list[Why]  # what AUTO lacks: evidence behind the limits, a certificate for this machine
+    takt_s: float
+    deadline_ms: float
+    exposure_window_ms: float
+    reactions: list[ReactionRule]
+    recheck_lane: bool
+    most_attempts: int
+    least_spacing_counts: int | None
+
+
+class EngineRecipes(Message, frozen=True):
+    """Engine → gate, once after its Hello: every recipe that can be activated, by number."""
+
+    epoch: int
+    recipes: dict[int, RecipeState]
+
+
 class EngineState(Message, frozen=True):
     """Engine → gate: answered from the main loop, after each ping and at each change."""
 
     epoch: int
     sequence: int  # of the ping answered; 0: unasked
     unmet: list[Why]  # empty: ready
-    recipe: str
-    recipe_number: int
-    recipe_checksum: int
-    recipes: dict[int, str]  # that can be activated: number → name
-    unproven: list[Why]  # what AUTO lacks: evidence behind the limits, a certificate for this machine
-    takt_s: float
-    deadline_ms: float
-    exposure_window_ms: float
+    recipe: int  # the active one's number
     degraded: list[str]  # real-time rights that are missing
-    reactions: list[ReactionRule]  # of the active recipe
-    recheck_lane: bool
-    most_attempts: int
-    least_spacing_counts: int | None
 
 
 class ChangeOver(Message, frozen=True):
@@ -302,6 +313,6 @@ class Live(Message, frozen=True):
 
 Any_: TypeAlias = (
     Hello | Inspect | Inspected | Ping | ChangeOver | Command | Commanded
-    | EngineState | Welcome | Reserve | Reserved | Record | Committed
+    | EngineRecipes | EngineState | Welcome | Reserve | Reserved | Record | Committed
     | RecorderState | FrameRing | FrameReady | Release | GateState | Live
 )  # fmt: skip

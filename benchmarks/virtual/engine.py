@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.virtual.faults import Schedule
 from benchmarks.virtual.machine import MS, NG, NOT_INSPECTED, OK, RECHECK, Machine
 from edge.channel import Channel, ChannelClosed, connect
-from edge.messages import EngineState, Hello, Inspect, Inspected, Picture, Ping, Why
+from edge.messages import EngineRecipes, EngineState, Hello, Inspect, Inspected, Picture, Ping, RecipeState, Why
 
 NAMES = {OK: "OK", NG: "NG", RECHECK: "RECHECK", NOT_INSPECTED: "NOT_INSPECTED"}
 NONSENSE, LATE = 9, 10  # answers from which nothing may be concluded
@@ -78,6 +78,7 @@ class Engine:
         if self.channel is not None:
             self.epoch += 1
             self._send(Hello("engine", self.epoch, 1), now)
+            self._send(EngineRecipes(self.epoch, {1: RECIPE}), now)
             self._send(state(self.epoch, 0), now)
 
     def _asked(self, its: Inspect, now: int) -> None:
@@ -125,7 +126,7 @@ class Engine:
         self._order += 1
         heapq.heappush(self.outbox, (at, self._order, message))
 
-    def _send(self, message: Hello | EngineState | Inspected, now: int) -> None:
+    def _send(self, message: Hello | EngineRecipes | EngineState | Inspected, now: int) -> None:
         try:
             if self.channel is not None:
                 self.channel.send(message)
@@ -134,11 +135,12 @@ class Engine:
             self.die(now, 0.0, 0.05)
 
 
+RECIPE = RecipeState("virtual", 4711, [], 0.004, 50.0, 40.0, [], True, 1, None)
+
+
 def state(epoch: int, sequence: int) -> EngineState:
-    """Always ready; a recipe for parts every 4 ms."""
-    return EngineState(
-        epoch, sequence, [], "virtual", 1, 4711, {1: "virtual"}, [], 0.004, 50.0, 40.0, [], [], True, 1, None
-    )
+    """Always ready."""
+    return EngineState(epoch, sequence, [], 1, [])
 
 
 def inspected(

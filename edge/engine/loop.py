@@ -13,7 +13,20 @@ from edge.engine.cameras import StationCamera
 from edge.engine.inspect import Answer, Look, inspect_part
 from edge.engine.recipes import ReadyRecipe, load_recipes
 from edge.engine.wired import WiredCamera
-from edge.messages import ChangeOver, EngineState, FrameReady, FrameRing, Hello, Inspect, Inspected, Ping, Release, Why
+from edge.messages import (
+    ChangeOver,
+    EngineRecipes,
+    EngineState,
+    FrameReady,
+    FrameRing,
+    Hello,
+    Inspect,
+    Inspected,
+    Ping,
+    RecipeState,
+    Release,
+    Why,
+)
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.realtime import lift_helpers, raise_priority
 from edge.ring import RingWriter
@@ -103,26 +116,8 @@ class Engine:
 
     def tell_state(self, sequence: int) -> None:
         """What the gate needs to know of us."""
-        its = self.active.loaded.recipe
         self._tell_gate(
-            EngineState(
-                self.epoch,
-                sequence,
-                self._unmet(),
-                its.name,
-                its.number,
-                self.active.loaded.checksum,
-                {ready.loaded.recipe.number: name for name, ready in self.recipes.items()},
-                self.unproven[its.name],
-                its.line.takt_s,
-                its.line.deadline_ms,
-                its.line.exposure_window_ms,
-                self.degraded,
-                [reaction.rule for reaction in its.reactions],
-                its.line.recheck_lane,
-                its.line.most_attempts,
-                its.line.least_spacing_counts,
-            )
+            EngineState(self.epoch, sequence, self._unmet(), self.active.loaded.recipe.number, self.degraded)
         )
 
     def close(self) -> None:
@@ -147,6 +142,22 @@ class Engine:
             unmet.append(Why("model_failed", str(self.model_fault)))
         return unmet
 
+    def _described(self, ready: ReadyRecipe) -> RecipeState:
+        """A recipe for the gate."""
+        its, line = ready.loaded.recipe, ready.loaded.recipe.line
+        return RecipeState(
+            its.name,
+            ready.loaded.checksum,
+            self.unproven[its.name],
+            line.takt_s,
+            line.deadline_ms,
+            line.exposure_window_ms,
+            [reaction.rule for reaction in its.reactions],
+            line.recheck_lane,
+            line.most_attempts,
+            line.least_spacing_counts,
+        )
+
     def _named(self, name: str) -> ReadyRecipe:
         if name not in self.recipes:
             raise InspectionError(f"station.toml: recipe: no {name!r}", f"one of {', '.join(self.recipes)}")
@@ -160,6 +171,7 @@ class Engine:
             if ready.loaded.recipe.number == number:
                 self.active = ready
                 self.open_cameras()
+                self.tell_state(0)
                 return True
         return False
 
@@ -168,6 +180,8 @@ class Engine:
         if self.gate is None:
             self.gate = connect(self.state.socket("gate"))
             self._tell_gate(hello)
+            known = {one.loaded.recipe.number: self._described(one) for one in self.recipes.values()}
+            self._tell_gate(EngineRecipes(self.epoch, known))
             self.tell_state(0)
         if self.recorder is None:
             self.recorder = connect(self.state.socket("recorder"))
@@ -187,7 +201,6 @@ class Engine:
                     self.inspect(message)
                 elif isinstance(message, ChangeOver):
                     self._change_over(message.recipe)
-                    self.tell_state(0)
                 elif isinstance(message, Ping):
                     self.open_cameras()
                     self.tell_state(message.sequence)
@@ -219,7 +232,7 @@ class Engine:
         except ChannelClosed:
             self._lose_recorder()
 
-    def _tell_gate(self, message: Hello | EngineState | Inspected) -> None:
+    def _tell_gate(self, message: Hello | EngineRecipes | EngineState | Inspected) -> None:
         if self.gate is None:
             return
         try:

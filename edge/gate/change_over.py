@@ -19,24 +19,26 @@ def latched(gate: "Gate", by_plc: int | None) -> int | None:
     """The recipe by which a part triggered now is judged; None: the engine's, as nobody says."""
     if gate.station.plc.recipe_master == "plc":
         return by_plc or None
-    return gate.engine.state.recipe_number if gate.engine.state else None
+    return gate.engine.state.recipe if gate.engine.state else None
 
 
 def why_not(gate: "Gate", part: int | None) -> list[Why]:
-    """Another recipe is asked for than is active. `part`: the recipe that the PLC latched for it, which wins."""
+    """Another recipe is asked for than is active. `part`: the recipe latched for it, which wins."""
     state, number = gate.engine.state, wanted(gate)
-    if state is None or number in (None, state.recipe_number):
+    if state is None:
         return []
-    if part is not None and gate.station.plc.recipe_master == "plc":
-        return []
-    if number not in state.recipes:
+    by_plc = gate.station.plc.recipe_master == "plc" and part is not None
+    number = part if by_plc else number
+    if number is not None and number not in gate.engine.recipes:
         return [Why("recipe_unknown", f"recipe {number} is asked for, there is none: add it at recipes/<name>/")]
+    if by_plc or number in (None, state.recipe):
+        return []
     return [Why("change_over", f"recipe {number} is being made active")]
 
 
 def go_on(gate: "Gate") -> None:
     """Ask the engine, between parts only; again until it has it."""
     state, number = gate.engine.state, wanted(gate)
-    if state is None or number in (None, state.recipe_number) or number not in state.recipes or gate.in_flight():
+    if state is None or number in (None, state.recipe) or number not in gate.engine.recipes or gate.in_flight():
         return
     gate.engine.change_over(number)

@@ -1,5 +1,6 @@
 """What people may ask the gate for. Each command is in the audit trail before it comes here, and an event row after."""
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ def execute(gate: "Gate", command: Command) -> Commanded:
         "unshelve": unshelve, "recipe": recipe,
     }  # fmt: skip
     try:
+        if command.for_s is not None and not math.isfinite(command.for_s):
+            raise SettingsError(f"for {command.for_s} s", "a number of seconds")
         if command.what not in does:
             raise SettingsError(f"command {command.what!r}", f"one of {', '.join(does)}")
         text, done = does[command.what](gate, command), True
@@ -37,7 +40,7 @@ def mode(gate: "Gate", command: Command) -> str:
     except ValueError as err:
         raise SettingsError(f"mode {command.name!r}", f"one of {', '.join(Mode)}") from err
     gate.modes.want(wanted, command.for_s, gate.clock.now_ns(), gate.granted(wanted))
-    permitted = gate.permitted()
+    permitted = gate.permitted(gate.engine.recipe())
     held = "" if permitted is wanted else f"; OBSERVE until the PLC permits AUTO and {wanted} is proven"
     return f"mode {wanted}" + (f" for {command.for_s:g} s" if wanted in LONGEST_S else "") + held
 
@@ -82,9 +85,9 @@ def recipe(gate: "Gate", command: Command) -> str:
     """Change over, where the station is master of the recipe."""
     if gate.station.plc.recipe_master != "station":
         raise SettingsError(f"recipe {command.name}", "the PLC is master of the recipe: plc.recipe_master")
-    known = gate.engine.state.recipes if gate.engine.state else {}
-    number = next((number for number, name in known.items() if name == command.name), None)
+    known = {its.name: number for number, its in gate.engine.recipes.items()}
+    number = known.get(command.name)
     if number is None:
-        raise SettingsError(f"recipe {command.name!r}", f"one of {', '.join(known.values()) or 'none: no engine'}")
+        raise SettingsError(f"recipe {command.name!r}", f"one of {', '.join(known) or 'none: no engine'}")
     gate.recipe = number
     return f"recipe {command.name} ({number}) is asked for; parts are judged by it once it is active"

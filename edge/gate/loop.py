@@ -24,7 +24,7 @@ from edge.gate.presented import Presented
 from edge.gate.reactions import Raised, Reactions
 from edge.gate.records import BEHIND, FEW, TOO_MANY, Records
 from edge.gate.transport import Transport
-from edge.messages import Hello, Inspected, Why
+from edge.messages import Hello, Inspected, RecipeState, Why
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.realtime import raise_priority
 from edge.settings import StateFolder
@@ -62,7 +62,7 @@ class Gate:
         self.presented = Presented()
         self.recipe: int | None = None  # asked for at this station
         self.transport = Transport()
-        self._reset_seen = False
+        self._reset_seen = True  # only a reset that begins in this gate's time acknowledges anything
         self.counts: dict[str, int] = {verdict.value: 0 for verdict in Verdict} | {"late": 0, "anomalies": 0}
         self.last_part: dict[str, int] = {}
         self.sent_ns: dict[int, int] = {}  # trigger number → when its verdict was written
@@ -197,40 +197,40 @@ class Gate:
     # ── a part's way ─────────────────────────────────────────────────────────────────────────────────────────────
     def _part(self, trigger: Trigger) -> Part:
         """Windows count from the previous poll: the trigger may be as old as that."""
-        state = self.engine.state
-        oldest = trigger.earliest_ns if trigger.earliest_ns is not None else trigger.seen_ns
-        window_ms = state.exposure_window_ms if state else 0.0
-        expose_by, deadline = oldest + int(window_ms * 1e6), oldest + int(self.deadline_ms() * 1e6)
-        attempt, first = self.presented.attempt(trigger)
         recipe = change_over.latched(self, trigger.recipe)
+        its = self.engine.recipe(recipe)
+        oldest = trigger.earliest_ns if trigger.earliest_ns is not None else trigger.seen_ns
+        window_ms = its.exposure_window_ms if its else 0.0
+        expose_by, deadline = oldest + int(window_ms * 1e6), oldest + int(self.deadline_ms(its) * 1e6)
+        attempt, first = self.presented.attempt(trigger)
         return Part(self.records.next_part(), trigger, expose_by, deadline, attempt, first, recipe)
 
-    def deadline_ms(self) -> float:
+    def deadline_ms(self, its: RecipeState | None) -> float:
         """The recipe's, or the PLC's less plc.transport_ms if shorter; a banner tells when transport takes more."""
-        mine = self.engine.state.deadline_ms if self.engine.state else 0.0
+        mine = its.deadline_ms if its else 0.0
         plc = self.plc.plc.deadline_ms if self.plc else 0
         return min(mine, plc - self.station.plc.transport_ms) if plc else mine
 
     def _triggered(self, trigger: Trigger) -> None:
         part = self._part(trigger)
+        its = self.engine.recipe(part.recipe)
         self.transport.trigger(trigger.earliest_ns, trigger.seen_ns)
         for earlier in self.in_flight():
             earlier.next_seen_ns = earlier.next_seen_ns or trigger.seen_ns
         if trigger.fault is not None:
             reason = Why(trigger.fault.code, trigger.fault.text)
             self._finish(part, Verdict.NOT_INSPECTED, [reason], None)
-        elif again := self.presented.refused(trigger, self.engine.state.most_attempts if self.engine.state else 1):
+        elif again := self.presented.refused(trigger, its.most_attempts if its else 1):
             self._finish(part, Verdict.NOT_INSPECTED, [again], None)
-        elif late := self._published_late(trigger):
+        elif late := self._published_late(trigger, its.least_spacing_counts if its else None):
             self._finish(part, Verdict.NOT_INSPECTED, [late], None)
         elif unmet := self.cannot_inspect(part.recipe):
             self._finish(part, Verdict.NOT_INSPECTED, unmet, None)
         else:
             self.waiting.append(part)
 
-    def _published_late(self, trigger: Trigger) -> Why | None:
+    def _published_late(self, trigger: Trigger, spacing: int | None) -> Why | None:
         """By the encoder the part has left the camera: its sensor saw it long before the PLC told us."""
-        spacing = self.engine.state.least_spacing_counts if self.engine.state else None
         follows = any(camera.trigger_source == "software" for camera in self.station.cameras)
         if not follows or spacing is None or trigger.behind is None or 2 * trigger.behind < spacing:
             return None
@@ -309,13 +309,14 @@ class Gate:
 
         In this order a gate killed in between leaves a row with OK for a part that the PLC rejects, never the reverse.
         """
-        lane = self.engine.state.recheck_lane if self.engine.state else False
-        judged = judge(self.mode, verdict, reasons, recheck_lane=lane, forced=self.modes.value("verdict"))
+        its = self.engine.recipe(part.recipe)
+        mode, lane = self.mode_for(its), its.recheck_lane if its else False
+        judged = judge(mode, verdict, reasons, recheck_lane=lane, forced=self.modes.value("verdict"))
         self.presented.judged(part.trigger, part.number, judged.judged)
-        self.records.add("part", part.number, row(self.station.name, self.mode, part, judged, answer, self._context()))
+        self.records.add("part", part.number, row(self.station.name, mode, part, judged, answer, self._context()))
         self.counts[judged.verdict] += 1
-        if self.engine.state is not None:
-            self.reactions.use(self.engine.state.reactions)
+        if its is not None:
+            self.reactions.use(its.reactions)
         known = part.trigger.part_id if judged.disposition != "HOLD" else None
         self._react(self.reactions.told(known, judged.judged if known is None else judged.verdict))
         self._tell_plc(part, judged, answer)
@@ -345,14 +346,17 @@ class Gate:
     # ── what the station is doing ────────────────────────────────────────────────────────────────────────────────
     @property
     def mode(self) -> Mode:
-        """OFFLINE without a PLC, else what is permitted."""
-        return Mode.OFFLINE if self.plc is None or self.plc_fault is not None else self.permitted()
+        """By the active recipe."""
+        return self.mode_for(self.engine.recipe())
 
-    def permitted(self) -> Mode:
+    def mode_for(self, its: RecipeState | None) -> Mode:
+        """OFFLINE without a PLC, else what is permitted with this recipe."""
+        return Mode.OFFLINE if self.plc is None or self.plc_fault is not None else self.permitted(its)
+
+    def permitted(self, its: RecipeState | None) -> Mode:
         """The wanted mode as far as allowed: AUTO needs the PLC's leave, and evidence or the declared override."""
-        state = self.engine.state
         forbidden = self.plc is not None and self.plc.plc.alive and not self.plc.plc.allow_auto
-        unproven = state is not None and bool(state.unproven) and not self.station.allow_provisional
+        unproven = its is not None and bool(its.unproven) and not self.station.allow_provisional
         return self.modes.permitted(auto=not forbidden and not unproven)
 
     def granted(self, mode: Mode) -> bool:

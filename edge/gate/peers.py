@@ -6,12 +6,14 @@ from edge.messages import (
     ChangeOver,
     Command,
     Commanded,
+    EngineRecipes,
     EngineState,
     GateState,
     Hello,
     Inspect,
     Inspected,
     Ping,
+    RecipeState,
     Why,
 )
 from edge.settings import StateFolder
@@ -29,10 +31,17 @@ class EngineLink:
         self.epoch, self.clock = epoch, clock
         self.channel: Channel | None = None
         self.state: EngineState | None = None
+        self.recipes: dict[int, RecipeState] = {}  # of this engine, or of the last one while there is none
         self.owes: int | None = None  # the part asked about
         self.heard_ns = 0
         self._pinged_ns = 0
         self._pings = 0
+
+    def recipe(self, number: int | None = None) -> RecipeState | None:
+        """The recipe of this number; without one the active one. None: there is none."""
+        if number is None:
+            number = self.state.recipe if self.state else None
+        return self.recipes.get(number) if number is not None else None
 
     def attach(self, channel: Channel) -> None:
         """A new engine; the old one and what it owed are gone."""
@@ -64,7 +73,9 @@ class EngineLink:
         try:
             while self.channel is not None and (message := self.channel.receive()) is not None:
                 self.heard_ns = self.clock.now_ns()
-                if isinstance(message, EngineState):
+                if isinstance(message, EngineRecipes):
+                    self.recipes = message.recipes
+                elif isinstance(message, EngineState):
                     self.state = message
                 elif isinstance(message, Inspected) and message.epoch == self.epoch:
                     self.owes = None if message.part == self.owes else self.owes

@@ -45,9 +45,9 @@ def banner(gate: "Gate") -> list[Why]:
     latched = [Why("alarm", f"{one.text}: {one.action}") for one in gate.alarms.listed() if one.latched]
     hidden = {one.key for one in gate.alarms.listed() if one.state == "shelved"}
     found = [*forced, *latched, *(why for why in lasting(gate) if why.code not in hidden)]
-    state = gate.engine.state
+    its = gate.engine.recipe()
     override = "AUTO runs under allow_provisional" if gate.station.allow_provisional else "OBSERVE until released"
-    return found + [Why(why.code, f"{why.text}: {override}") for why in (state.unproven if state else [])]
+    return found + [Why(why.code, f"{why.text}: {override}") for why in (its.unproven if its else [])]
 
 
 def conditions(gate: "Gate") -> dict[str, str]:
@@ -58,22 +58,23 @@ def conditions(gate: "Gate") -> dict[str, str]:
 def show(gate: "Gate", session: PlcSession) -> None:
     """Our status word and header, as the PLC will read them. Forced signals win, in SETUP only."""
     status, state, forced = session.status, gate.engine.state, gate.modes.value
+    its = gate.engine.recipe()
     status.online = gate.modes.wanted is not Mode.OFFLINE
     status.ready = not [why for why in unmet(gate) if not why.code.startswith(("plc_", "map_"))]
-    status.mode = gate.permitted()
+    status.mode = gate.permitted(its)
     status.stop_request = gate.reactions.stop
     status.fault = any(alarm.priority == 1 or alarm.latched for alarm in gate.alarms.standing.values())
     for signal in ("ready", "stop_request", "fault"):
         if (value := forced(signal)) is not None:
             setattr(status, signal, value == "on")
     status.degraded_timing = bool(gate.degraded or (state and state.degraded))
-    status.recipe_active = state.recipe_number if state else 0
-    status.recipe_checksum = state.recipe_checksum if state else 0
+    status.recipe_active = state.recipe if state else 0
+    status.recipe_checksum = its.checksum if its else 0
 
 
 def message(gate: "Gate", sequence: int, now_ns: int) -> GateState:
     """For the pages."""
-    state, view = gate.engine.state, gate.plc.plc if gate.plc else None
+    state, its, view = gate.engine.state, gate.engine.recipe(), gate.plc.plc if gate.plc else None
     plc: dict[str, Any] = {"uri": gate.station.plc.uri, "linked": gate.plc_fault is None and view is not None}
     if view is not None:
         plc |= {"parts": view.parts, "rejects": view.rejects, "timeouts": view.timeouts, "last": gate.last_part}
@@ -88,14 +89,14 @@ def message(gate: "Gate", sequence: int, now_ns: int) -> GateState:
         not why_not,
         why_not,
         banner(gate),
-        state.recipe if state else "",
-        state.recipe_number if state else 0,
+        its.name if its else "",
+        state.recipe if state else 0,
         plc,
         dict(gate.counts),
-        state.takt_s if state else 0.0,
-        gate.deadline_ms(),
+        its.takt_s if its else 0.0,
+        gate.deadline_ms(its),
         gate.alarms.listed(),
         {signal: value for signal, (value, _) in gate.modes.forced.items()},
         None if until_ns is None else (until_ns - now_ns) / 1e9,
-        state.recipes if state else {},
+        {number: one.name for number, one in gate.engine.recipes.items()},
     )

@@ -127,6 +127,8 @@ def test_an_acknowledged_alarm_lets_the_line_go_on(line: LineUnderTest) -> None:
     line.kill("gate")  # the stop stays asked for
     wait_until(lambda: status(line)["alarms"], "the alarm after a restart of the gate")
     assert "can't be shelved" in say(line, "shelve", "escape_seen", "--for-s", "60")[1]["text"]
+    for for_s in ("inf", "nan", "1e300"):
+        assert say(line, "shelve", "escape_seen", "--for-s", for_s)[0] == 1
     assert "none of these stands" in say(line, "acknowledge", "nothing")[1]["text"]
     assert say(line, "acknowledge", "escape_seen", why="part is in the red box")[0] == 0
     result = line.finish()

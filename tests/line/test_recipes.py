@@ -67,7 +67,7 @@ def test_two_cameras_three_tools_and_two_packages_make_one_verdict(line: LineUnd
 def test_the_plc_changes_over_and_each_part_is_judged_by_the_recipe_latched_at_its_trigger(line: LineUnderTest) -> None:
     line.start_machine(30, "--fault", "recipe@1:1", "--fault", "recipe@12:2", "--fault", "recipe@22:1")
     line.write_station(plc={"uri": line.uri, "recipe_master": "plc"})
-    second_recipe(line)
+    second_recipe(line, **{"deadline_ms = 140": "deadline_ms = 100"})
     line.launch()
     result = line.finish()
     assert result["problems"] == []
@@ -75,6 +75,10 @@ def test_the_plc_changes_over_and_each_part_is_judged_by_the_recipe_latched_at_i
     used = {row["plc"]["part_id"]: row["recipe"]["number"] for row in line.rows() if row["recipe"]}
     assert all(number == (2 if 12 <= part < 22 else 1) for part, number in used.items())
     assert {row["plc"]["recipe"] for row in line.rows()} == {1, 2}
+    deadlines = {1: [0], 2: [0]}
+    for row in line.rows():
+        deadlines[row["plc"]["recipe"]].append(row["deadline_us"])
+    assert max(deadlines[2]) <= 100_000 < max(deadlines[1])  # each part by its own recipe's line
 
 
 def test_a_recipe_that_is_not_there_keeps_the_station_from_being_ready(line: LineUnderTest) -> None:
