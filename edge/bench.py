@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge import certificate
-from edge.engine.recipes import ReadyRecipe, load_recipes, load_runner
+from edge.engine.last_good import load_runner
+from edge.engine.recipes import ReadyRecipe, load_recipes
 from edge.realtime import raise_priority
 from edge.settings import RealTimeSettings, StateFolder, read_station
 from models.inspection import inspect

@@ -136,6 +136,7 @@ class RecipeState(msgspec.Struct, frozen=True, array_like=True):
     name: str
     checksum: int
     unproven: list[Why]  # what AUTO lacks: evidence behind the limits, a certificate for this machine
+    notes: list[Why]  # what is not as the recipe says
     takt_s: float
     deadline_ms: float
     exposure_window_ms: float

@@ -135,7 +135,7 @@ class Engine:
             self.die(now, 0.0, 0.05)
 
 
-RECIPE = RecipeState("virtual", 4711, [], 0.004, 50.0, 40.0, [], True, 1, None)
+RECIPE = RecipeState("virtual", 4711, [], [], 0.004, 50.0, 40.0, [], True, 1, None)
 
 
 def state(epoch: int, sequence: int) -> EngineState:

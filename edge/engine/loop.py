@@ -11,6 +11,7 @@ from edge.certificate import why_not
 from edge.channel import Channel, ChannelClosed, connect
 from edge.engine.cameras import StationCamera
 from edge.engine.inspect import Answer, Look, inspect_part
+from edge.engine.last_good import LastGood
 from edge.engine.recipes import ReadyRecipe, load_recipes
 from edge.engine.wired import WiredCamera
 from edge.messages import (
@@ -52,7 +53,9 @@ class Engine:
             one.name: StationCamera(one, base) if one.trigger_source == "software" else WiredCamera(one, base, clock)
             for one in self.station.cameras
         }
-        self.recipes = load_recipes(base, self.station.cameras, state.trust)
+        self.recipes = load_recipes(
+            base, self.station.cameras, state.trust, LastGood(state.packages / "good", state.trust)
+        )
         self.unproven = {name: unproven(ready, state) for name, ready in self.recipes.items()}
         self.active = self._named(self.station.recipe)
         self.ring = RingWriter(SLOTS, SLOT_BYTES)
@@ -149,6 +152,7 @@ class Engine:
             its.name,
             ready.loaded.checksum,
             self.unproven[its.name],
+            ready.notes,
             line.takt_s,
             line.deadline_ms,
             line.exposure_window_ms,

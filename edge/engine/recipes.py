@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.engine.last_good import LastGood, load_runner
+from edge.messages import Why
 from edge.recipe import LoadedRecipe, Tool, read_recipes
 from edge.settings import CameraSettings
-from models.package import read_package
 from models.picture_health import HealthLimits
 from models.runner import Runner
 
@@ -30,6 +31,7 @@ class ReadyRecipe:
 
     loaded: LoadedRecipe
     tools: list[ReadyTool]
+    notes: list[Why]  # what is not as the recipe says
 
     @property
     def provisional(self) -> list[str]:
@@ -42,26 +44,24 @@ class ReadyRecipe:
         return list(dict.fromkeys(tool.tool.camera for tool in self.tools))
 
 
-def load_recipes(base: Path, cameras: list[CameraSettings], trust: Path) -> dict[str, ReadyRecipe]:
-    """Read every recipe and package beside the station file, replay golden vectors. Raises Settings-, ModelError."""
-    runners: dict[Path, Runner] = {}
+def load_recipes(
+    base: Path, cameras: list[CameraSettings], trust: Path, kept: LastGood | None = None
+) -> dict[str, ReadyRecipe]:
+    """Read every recipe and package beside the station file, replay golden vectors. Raises Settings-, ModelError.
+
+    `kept`: where to turn when a package can't be loaded; without it that is an error.
+    """
+    runners: dict[Path, tuple[Runner, Why | None]] = {}
     ready = {}
     for name, loaded in read_recipes(base / "recipes", cameras).items():
-        tools = []
+        tools, notes = [], []
         for tool in loaded.recipe.tools:
             path = loaded.package_path(tool)
             if path not in runners:
-                runners[path] = load_runner(path, trust)
-            reference = runners[path].package.health_limits
+                runners[path] = kept.load(f"{name}/{tool.name}", path) if kept else (load_runner(path, trust), None)
+            runner, note = runners[path]
             override = loaded.recipe.picture_health.model_dump(exclude_none=True)
-            tools.append(ReadyTool(tool, runners[path], reference.with_(**override)))
-        ready[name] = ReadyRecipe(loaded, tools)
+            tools.append(ReadyTool(tool, runner, runner.package.health_limits.with_(**override)))
+            notes += [note] if note else []
+        ready[name] = ReadyRecipe(loaded, tools, notes)
     return ready
-
-
-def load_runner(path: Path, trust: Path) -> Runner:
-    """A package that is whole, signed by a trusted key, and scores here as it did where it was taught."""
-    runner = Runner(read_package(path, trust))
-    runner.warm_up()
-    runner.replay_golden()
-    return runner

@@ -30,7 +30,8 @@ def unmet(gate: "Gate") -> list[Why]:
 
 def lasting(gate: "Gate") -> list[Why]:
     """What is not as it should be although parts are judged."""
-    found = list(gate.records.notes)
+    its = gate.engine.recipe()
+    found = [*gate.records.notes, *(its.notes if its else [])]
     if (worst_ms := gate.transport.worst_ms) > (allowed_ms := gate.station.plc.transport_ms):
         text = f"the way to the PLC and back took {worst_ms:.1f} ms, plc.transport_ms allows {allowed_ms:g}"
         found.append(Why("transport_slow", f"{text}: raise it, or speed up scan, poll and network"))

@@ -28,7 +28,7 @@ def run(state: StateFolder, fd: int | None) -> None:
         listening = bind(station.web)
         write_endpoint(state, listening)
     feed = Feed(state, MonotonicClock(), counts_so_far(reader, log))
-    app = create_app(feed, reader, Metrics(state, feed), station.name, alive=lambda: progress.mark("web"))
+    app = create_app(feed, reader, Metrics(state, feed, reader), station.name, alive=lambda: progress.mark("web"))
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, ws_max_size=1024, timeout_graceful_shutdown=1
     )

@@ -11,7 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from edge.settings import StateFolder
 from edge.web.feed import Feed
-from vocabulary import Mode, Verdict
+from edge.web.reader import Reader
+from vocabulary import LedgerError, Mode, Verdict
 
 BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0)
 PAGE_BYTES = 4096
@@ -21,8 +22,8 @@ PLC_COUNTERS = {"parts": "triggers given", "rejects": "parts rejected", "timeout
 class Metrics:
     """One for the web process. Laps are counted as they come; everything else is read when somebody asks."""
 
-    def __init__(self, state: StateFolder, feed: Feed) -> None:
-        self.state, self.feed = state, feed
+    def __init__(self, state: StateFolder, feed: Feed, reader: Reader) -> None:
+        self.state, self.feed, self.reader = state, feed, reader
         self.registry = CollectorRegistry()
         self.laps = Histogram(
             "jidoka_lap_seconds", "Poll that saw the trigger → end of this lap.", ["lap"], buckets=BUCKETS_S,
@@ -85,6 +86,16 @@ class Metrics:
         yield GaugeMetricFamily(
             "jidoka_ledger_bytes", "The ledger.", value=ledger.stat().st_size if ledger.exists() else 0
         )
+        try:
+            rows, kept = self.reader.kept()
+        except LedgerError:
+            pass  # the recorder has not made it yet: a metric that is not known is left out
+        else:
+            yield CounterMetricFamily("jidoka_ledger_rows", "Rows of the ledger.", value=rows)
+            pictures = GaugeMetricFamily("jidoka_picture_bytes", "Kept pictures.", labels=["retention"])
+            for retention, size in kept.items():
+                pictures.add_metric([retention], size)
+            yield pictures
         memory = GaugeMetricFamily("jidoka_process_resident_bytes", "Memory of each process.", labels=["process"])
         for name, pid in processes(self.state.endpoints):
             if (resident := resident_bytes(pid)) is not None:

@@ -32,6 +32,12 @@ class Reader:
         rows = self._query("SELECT what, n FROM tally WHERE what GLOB 'parts *'", [])
         return {what.removeprefix("parts "): n for what, n in rows}
 
+    def kept(self) -> tuple[int, dict[str, int]]:
+        """Rows of the ledger, and bytes of kept pictures by retention class. Raises LedgerError."""
+        rows = self._query("SELECT what, n FROM tally WHERE what GLOB 'bytes *'", [])
+        ((last,),) = self._query("SELECT MAX(entry) FROM entry", [])
+        return last or 0, {what.removeprefix("bytes "): n for what, n in rows}
+
     def picture(self, sha256: str) -> bytes | None:
         """The PNG of a picture: among the last parts', or kept. `sha256` is 64 hex digits, checked by the caller."""
         for path in (self.state.live / f"{sha256}.png", self.state.pictures / sha256[:2] / f"{sha256}.png"):

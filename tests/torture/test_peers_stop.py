@@ -176,7 +176,7 @@ def test_a_plc_that_hangs_for_less_and_more_than_the_heartbeat_limit(line: LineU
 
 
 def test_a_package_harmed_while_the_station_runs(line: LineUnderTest) -> None:
-    """The engine that has it goes on. One that starts meanwhile refuses: nothing passes, and the file is named."""
+    """The engine that has it goes on. One that starts meanwhile takes the last good copy, and the file is named."""
     package = line.folder / "plate.jdk"
     package.write_bytes((line.taught / "plate.jdk").read_bytes())
     whole = package.read_bytes()
@@ -188,8 +188,31 @@ def test_a_package_harmed_while_the_station_runs(line: LineUnderTest) -> None:
     more_parts(line, 10)
     assert judged(line, 8)
     line.kill("engine")
+    wait_until(lambda: "package_kept" in [why["code"] for why in status(line)["banner"]], "the banner to say so")
+    assert "plate.jdk" in str(status(line)["banner"])
+    more_parts(line, 14)
+    assert judged(line, 6)
+    used = {tool["package"] for row in line.rows() for tool in row["tools"]}
+    assert len(used) == 1  # the same content address before and after
+    package.write_bytes(whole)
+    line.kill("engine")
+    wait_until(lambda: "package_kept" not in [why["code"] for why in status(line)["banner"]], "the banner to go")
+    holds(line, line.end_feeding())
+
+
+def test_a_package_and_its_copy_harmed_leave_nothing_to_judge_by(line: LineUnderTest) -> None:
+    package = line.folder / "plate.jdk"
+    package.write_bytes((line.taught / "plate.jdk").read_bytes())
+    whole = package.read_bytes()
+    line.start_machine(1_000_000)
+    line.start_station(extra={"tools": [{"camera": "top", "package": str(package)}]})
+    line.wait_for_parts(5)
+    (copy,) = (line.state.packages / "good").glob("*.jdk")
+    for path in (package, copy):
+        path.write_bytes(whole[:2000] + bytes([whole[2000] ^ 1]) + whole[2001:])
+    line.kill("engine")
     log = line.state.logs / "engine.err"
-    wait_until(lambda: log.exists() and "plate.jdk" in log.read_text(), "the engine to refuse the package")
+    wait_until(lambda: log.exists() and ".jdk" in log.read_text(), "the engine to refuse both")
     more_parts(line, 8)
     assert not judged(line, 4)
     package.write_bytes(whole)

@@ -71,6 +71,7 @@ def test_metrics_say_what_the_state_says(station: Station, web: Web) -> None:
     assert metric(web, "jidoka_mode", jidoka_mode="AUTO") == 1
     assert metric(web, "jidoka_mode", jidoka_mode="BYPASS") == 0
     assert metric(web, "jidoka_deadline_seconds") == 0.19
+    assert metric(web, "jidoka_ledger_rows_total") == 4
     station.gate["alarms"] = [AlarmState("disk_low", 2, "x", "y", "acknowledged", False, 0, "", None, "kaya")]
     station.gate["ready"], station.gate["unmet"] = False, [why("camera_not_ready", "top: gone")]
     wait_until(lambda: metric(web, "jidoka_unmet", code="camera_not_ready") == 1, "the reason")
