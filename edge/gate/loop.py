@@ -269,7 +269,7 @@ class Gate:
             return
         part, self.asked = self.asked, None
         part.laps_ns["answered"] = self.clock.now_ns()
-        if unsound := nonsense(answer):
+        if unsound := nonsense(answer, part.recipe):
             self._finish(part, Verdict.NOT_INSPECTED, [unsound], None)
             return
         if part.laps_ns["answered"] >= part.deadline_ns:

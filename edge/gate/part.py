@@ -77,12 +77,15 @@ def judge(
     return Judged(told, verdict, disposition, why)
 
 
-def nonsense(answer: Inspected) -> Why | None:
-    """An answer from which nothing may be concluded: no verdict of ours, or a score that is no number."""
+def nonsense(answer: Inspected, recipe: int | None = None) -> Why | None:
+    """An answer from which nothing may be concluded: no verdict of ours, no number for a score, another recipe's."""
     if answer.verdict not in tuple(Verdict):
         return Why("engine_nonsense", f"engine said {answer.verdict!r}, which is no verdict: see logs/engine.jsonl")
     if answer.score is not None and not math.isfinite(answer.score):
         return Why("engine_nonsense", f"engine said {answer.verdict} with score {answer.score}: see logs/engine.jsonl")
+    if answer.verdict != Verdict.NOT_INSPECTED and recipe not in (None, answer.recipe_number):
+        text = f"engine judged by recipe {answer.recipe_number}, latched for this part was {recipe}"
+        return Why("engine_nonsense", f"{text}: see logs/engine.jsonl")
     return None
 
 

@@ -22,3 +22,12 @@ def test_anything_else_is_named_and_never_applied(verdict: str, score: float | N
     why = nonsense(answer(verdict, score))
     assert why is not None
     assert why.code == "engine_nonsense"
+
+
+@pytest.mark.parametrize("verdict", ["OK", "NG", "RECHECK"])
+def test_what_another_recipe_says_counts_for_nothing(verdict: str) -> None:
+    assert nonsense(answer(verdict, 0.1), 1) is None
+    assert nonsense(answer(verdict, 0.1), None) is None
+    why = nonsense(answer(verdict, 0.1), 2)
+    assert why is not None
+    assert "recipe 1, latched for this part was 2" in why.text

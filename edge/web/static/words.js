@@ -48,6 +48,7 @@ const REASONS = {
   plc_heartbeat: ["PLC stands still", "PLC 停止运行", "SPS steht"], plc_disabled: ["PLC does not enable vision", "PLC 未使能视觉", "SPS gibt Bildverarbeitung nicht frei"],
   map_version: ["PLC has another signal map", "PLC 信号表版本不符", "SPS hat andere Signalliste"], plc_not_seen: ["PLC was not reached yet", "尚未连接到 PLC", "SPS noch nicht erreicht"],
   purge: ["PLC purges the belt", "PLC 正在清空传送带", "SPS räumt das Band"], change_over: ["Recipe is being changed", "正在切换配方", "Rezept wird gewechselt"], presented_again: ["Part was here before", "该工件已检测过", "Teil war schon da"],
+  engine_nonsense: ["Engine's answer makes no sense", "引擎应答无效", "Antwort des Rechners ergibt keinen Sinn"],
   package_kept: ["A package is damaged, the last good one is in use", "模型包损坏，使用上一个完好版本", "Paket beschädigt, das letzte gute läuft"],
   forced: ["FORCED", "已强制", "GEFORCT"], picture_altered: ["A kept picture was altered", "已存图像被更改", "Ein Bild wurde verändert"], picture_missing: ["A kept picture is missing", "已存图像丢失", "Ein Bild fehlt"],
   alarm: ["Alarm", "报警", "Alarm"], held: ["Line held", "产线暂停", "Linie angehalten"],
