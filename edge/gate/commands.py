@@ -1,6 +1,5 @@
 """What people may ask the gate for. Each command is in the audit trail before it comes here, and an event row after."""
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,9 @@ if TYPE_CHECKING:
     from edge.gate.loop import Gate
 
 
+MOST_S = 1e6  # more than any command may last; what each allows is less
+
+
 def execute(gate: "Gate", command: Command) -> Commanded:
     """Do it, or say why not. Raises nothing."""
     does: dict[str, Callable[[Gate, Command], str]] = {
@@ -19,8 +21,8 @@ def execute(gate: "Gate", command: Command) -> Commanded:
         "unshelve": unshelve, "recipe": recipe,
     }  # fmt: skip
     try:
-        if command.for_s is not None and not math.isfinite(command.for_s):
-            raise SettingsError(f"for {command.for_s} s", "a number of seconds")
+        if command.for_s is not None and not 0 <= command.for_s <= MOST_S:  # also when it is no number
+            raise SettingsError(f"for {command.for_s:g} s", f"a number of seconds up to {MOST_S:g}")
         if command.what not in does:
             raise SettingsError(f"command {command.what!r}", f"one of {', '.join(does)}")
         text, done = does[command.what](gate, command), True
