@@ -317,10 +317,12 @@ def ledger_verify(
     head: Annotated[str | None, typer.Option(help="A head noted elsewhere: finds rows cut off the end.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Walk the whole chain of hashes."""
+    """Walk the whole chain of hashes; did any part leave otherwise than it was told?"""
     from edge.recorder.verify import verify
 
-    show(verify(ledger, head), json)
+    result = verify(ledger, head)
+    show(result, json)
+    raise typer.Exit(1 if result["left_otherwise"] else 0)
 
 
 @ledger_app.command("export")

@@ -5,8 +5,11 @@ The file has one JSON object a line: entry, previous, hash, body (a string). For
     hash == SHA-256(previous + body), in hex, both as UTF-8 text
     previous == the hash of the line before (64 zeros on the first line)
     entry == 1, 2, 3, … and the same number inside body
-and no trigger (PLC epoch, number) may have two rows of kind "part". HEAD, a hash noted earlier elsewhere, must be one
-of the hashes: then nothing up to it was changed or cut off since. Exit code 0, or 1 with the line that does not fit.
+and no trigger (PLC epoch, number) may have two rows of kind "part". A row of kind "confirmation" that says "passed"
+needs a part row with the same PLC epoch and part id before it whose verdict is OK; one that says "hold", one whose
+disposition is HOLD: what left otherwise is printed, and is exit code 1 too. HEAD, a hash noted earlier elsewhere, must
+be one of the hashes: then nothing up to it was changed or cut off since. Exit code 0, or 1 with the line that does not
+fit.
 """
 
 import hashlib
@@ -22,7 +25,7 @@ def main() -> int:
         print(__doc__)
         return 2
     previous, head_seen, triggers, verdicts = "0" * 64, False, set(), Counter()
-    count = 0
+    count, belt, otherwise = 0, {}, 0
     with Path(sys.argv[1]).open(encoding="utf-8") as file:
         for count, line in enumerate(file, 1):
             try:
@@ -47,11 +50,20 @@ def main() -> int:
             if body.get("kind") == "part":
                 triggers.add(trigger)
                 verdicts[body["verdict"]] += 1
+                belt[trigger[0], body["plc"]["part_id"]] = body["verdict"], body["disposition"]
+            if body.get("kind") == "confirmation" and body["plc"]["part_id"]:
+                verdict, disposition = belt.pop((trigger[0], body["plc"]["part_id"]), ("no row", ""))
+                needed = {"passed": (verdict, "OK"), "hold": (disposition, "HOLD")}.get(body["what"], (0, 0))
+                if needed[0] != needed[1]:
+                    otherwise += 1
+                    print(
+                        f"line {count}: part id {body['plc']['part_id']} was seen as {body['what']}, it had {verdict}"
+                    )
     if len(sys.argv) == 3 and not head_seen:
         print(f"the noted head {sys.argv[2]} is not there: rows were cut off or the whole chain was written anew")
         return 1
     print(f"{count} rows, {sum(verdicts.values())} parts {dict(verdicts)}, head {previous}")
-    return 0
+    return 1 if otherwise else 0
 
 
 if __name__ == "__main__":

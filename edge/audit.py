@@ -43,7 +43,7 @@ class Audit:
         except sqlite3.Error as err:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
-            raise LedgerError(f"{self.path}: {err}", "free disk space; nothing was changed") from err
+            raise LedgerError(f"{self.path}: {err}", "free disk space or restore the file; nothing was done") from err
         return int(entry)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -57,7 +57,11 @@ class Audit:
     def verify(self) -> dict[str, Any]:
         """Walk the chain. Raises LedgerError at the first row that does not fit."""
         head, count = GENESIS, 0
-        for entry, body, previous, digest in self.db.execute("SELECT * FROM audit ORDER BY entry"):
+        try:
+            rows = self.db.execute("SELECT entry, body, previous, hash FROM audit ORDER BY entry").fetchall()
+        except sqlite3.Error as err:
+            raise LedgerError(f"{self.path}: {err}", "restore it from its backup") from err
+        for entry, body, previous, digest in rows:
             if entry != count + 1 or previous != head or chain(head, body) != digest:
                 raise LedgerError(f"{self.path}: audit row {count + 1} was altered or is missing", "restore it")
             head, count = digest, entry

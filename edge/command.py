@@ -33,9 +33,11 @@ def command(
     """Send one command. Raises SettingsError (no station, no reason given), LedgerError (not done: no audit row)."""
     if max(len(text) for text in (name, value, why, who)) > LONGEST:
         raise SettingsError("a word of the command", f"at most {LONGEST} characters")
+    if any(not text.isprintable() for text in (name, value, why, who)):
+        raise SettingsError("a word of the command", "plain characters in one line: they go into the audit trail")
     if not why.strip():
         raise SettingsError("--why", "say why: it goes into the audit trail")
-    who = who or getpass.getuser()
+    who = who.strip() or user()
     gate = greet(state, "command", to)
     audit = Audit(state.station_db)
     try:
@@ -48,6 +50,14 @@ def command(
         gate.close()
         audit.close()
     return {"done": done, "text": text, "audit": entry}
+
+
+def user() -> str:
+    """Who runs this shell; a container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def look(state: StateFolder) -> GateState:

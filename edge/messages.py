@@ -204,6 +204,10 @@ class Welcome(Message, frozen=True):
     missing: list[tuple[int, int]]  # (trigger number, parts counter) of this PLC epoch that have no row
     confirmed: int | None  # sequence of this PLC epoch's last confirmation that has a row
     presented: list[tuple[int, int, int, str]]  # last parts of this PLC epoch: id, our first number, attempts, judged
+    belt: list[tuple[int, str]]  # parts that no sensor saw leave yet, in belt order: PLC's id, verdict or HOLD
+    mode: str | None  # that somebody asked for last, of those that last; None: station.toml's
+    recipe: int | None  # the same
+    latched: list[dict[str, Any]]  # alarm_raised rows of what nobody has acknowledged
 
 
 class Reserve(Message, frozen=True):

@@ -125,7 +125,7 @@ class PlcSession:
     def send(self, result: Result) -> None:
         """Write a result now. On DeviceError it stays queued, and is written with the same sequence after reopening."""
         self.handshake.add(result)
-        if not self._open:
+        if not self._open or self._map_told:  # nothing is written into memory that means something else
             return
         try:
             self._write_results()
@@ -140,6 +140,7 @@ class PlcSession:
         if get(words, PLC_HEADER["MAP_VERSION"]) != MAP_VERSION:
             self._other_map(get(words, PLC_HEADER["MAP_VERSION"]))
             return
+        self._map_told = False
         events, reads = self.handshake.header(words, now)
         self._events += events
         self._look(words, now)

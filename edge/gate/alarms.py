@@ -61,6 +61,10 @@ class Alarms:
             return []
         return self._raise(AlarmState(key, priority, text, action, UNACKNOWLEDGED, True, now_ns, utc, None, ""))
 
+    def stands(self, key: str, text: str, priority: int, action: str, now_ns: int, utc: str) -> None:
+        """A latched alarm of before this start, raised then."""
+        self.standing[key] = AlarmState(key, priority, text, action, UNACKNOWLEDGED, True, now_ns, utc, None, "")
+
     def look(self, conditions: dict[str, str], now_ns: int, utc: str) -> list[Change]:
         """Take in which conditions hold now (code → text); those without an entry in CONDITIONS are no alarms."""
         there = {code: text for code, text in conditions.items() if code in CONDITIONS}
@@ -89,6 +93,8 @@ class Alarms:
     def shelve(self, key: str, who: str, for_ns: int, now_ns: int) -> list[Change]:
         """Hide it for a while. Raises SettingsError: no such alarm, priority 1, latched, too long."""
         alarm = self._named(key)
+        if alarm.state == RETURNED:
+            raise SettingsError(f"alarm {key}", "has returned: acknowledge it")
         if alarm.priority == 1 or alarm.latched:
             raise SettingsError(f"alarm {key}", "can't be shelved: it stops or holds the line; act and acknowledge it")
         if not 0 < for_ns <= LONGEST_SHELF_NS:

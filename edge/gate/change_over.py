@@ -16,9 +16,9 @@ def wanted(gate: "Gate") -> int | None:
 
 
 def latched(gate: "Gate", by_plc: int | None) -> int | None:
-    """The recipe by which a part triggered now is judged; None: the engine's, as nobody says."""
-    if gate.station.plc.recipe_master == "plc":
-        return by_plc or None
+    """The recipe by which a part triggered now is judged: the PLC's word, else the active one. None: no engine."""
+    if gate.station.plc.recipe_master == "plc" and by_plc:
+        return by_plc
     return gate.engine.state.recipe if gate.engine.state else None
 
 

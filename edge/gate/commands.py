@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from edge.gate.modes import LONGEST_S
 from edge.messages import Command, Commanded
 from vocabulary import InspectionError, Mode, SettingsError
@@ -28,6 +30,8 @@ def execute(gate: "Gate", command: Command) -> Commanded:
         text, done = does[command.what](gate, command), True
     except InspectionError as err:
         text, done = str(err), False
+    if done and command.what == "recipe":
+        command = replace(command, value=str(gate.recipe))
     code = "command_done" if done else "command_refused"
     asked = {"what": command.what, "name": command.name, "value": command.value, "for_s": command.for_s}
     gate.note(code, text, who=command.who, why=command.why, audit=command.audit, asked=asked)

@@ -65,6 +65,10 @@ class Journal:
         at = 8 * WORDS + (self._words[3] >> 32) * KEPT_BYTES
         return self._map[at : at + (self._words[3] & 0xFFFFFFFF)]
 
+    def keep_only(self, records: Iterable[Record]) -> None:
+        """What is not on disk yet; all else is forgotten."""
+        self._change_over(list(records))
+
     def clear(self) -> None:
         """Everything is on disk."""
         self._words[1 + self._words[0]] = 0

@@ -133,9 +133,13 @@ class Gate:
         if self.plc is None and self.records.welcome is not None:
             stands = self.records.welcome
             accounted = None
+            if not self.records.journal.kept():
+                standing.from_ledger(self, stands)
+                self.keep()
             if stands.plc_epoch is not None:
                 accounted = Accounted(stands.plc_epoch, stands.number, stands.parts, stands.confirmed)
                 self.presented.knows(stands.plc_epoch, stands.presented)
+                self.reactions.on_belt(stands.belt)
                 for number, parts in stands.missing:
                     self._never_judged(stands.plc_epoch, number, parts)
             self.plc = PlcSession(self.link, self.epoch, accounted, self.clock)
@@ -176,7 +180,8 @@ class Gate:
         for one in raised:
             priority = 2 if one.rule.do == "alarm" else 1
             changes = self.alarms.happened(one.key, one.text, priority, one.remedy, self.clock.now_ns(), utc())
-            self.tell(changes, on=one.rule.on, do=one.rule.do)
+            rule = [one.rule.on, one.rule.count, one.rule.within, one.rule.do, one.rule.plan]
+            self.tell(changes, on=one.rule.on, do=one.rule.do, rule=rule)
             self.keep()
 
     def _reset(self, asked: bool) -> None:
@@ -220,7 +225,7 @@ class Gate:
         if trigger.fault is not None:
             reason = Why(trigger.fault.code, trigger.fault.text)
             self._finish(part, Verdict.NOT_INSPECTED, [reason], None)
-        elif again := self.presented.refused(trigger, its.most_attempts if its else 1):
+        elif again := self.presented.refused(trigger, its.most_attempts if its else 1) or self._still_judged(trigger):
             self._finish(part, Verdict.NOT_INSPECTED, [again], None)
         elif late := self._published_late(trigger, its.least_spacing_counts if its else None):
             self._finish(part, Verdict.NOT_INSPECTED, [late], None)
@@ -228,6 +233,15 @@ class Gate:
             self._finish(part, Verdict.NOT_INSPECTED, unmet, None)
         else:
             self.waiting.append(part)
+
+    def _still_judged(self, trigger: Trigger) -> Why | None:
+        """The same id is before the engine at this moment."""
+        same = [one for one in self.in_flight() if one.trigger.part_id and one.trigger.part_id == trigger.part_id]
+        return (
+            Why("presented_again", f"part id {trigger.part_id} is being judged as part {same[0].number}")
+            if same
+            else None
+        )
 
     def _published_late(self, trigger: Trigger, spacing: int | None) -> Why | None:
         """By the encoder the part has left the camera: its sensor saw it long before the PLC told us."""
@@ -239,13 +253,19 @@ class Gate:
 
     def cannot_inspect(self, latched: int | None = None) -> list[Why]:
         """Why no part can be judged now, or none with this recipe latched; empty: ask the engine."""
+        if unsafe := self.unsafe():
+            return unsafe
+        if len(self.waiting) >= MAX_WAITING:
+            return [Why("too_many_waiting", f"{len(self.waiting)} parts wait for the engine")]
+        return self.engine.unmet() or change_over.why_not(self, latched)
+
+    def unsafe(self) -> list[Why]:
+        """Why nothing may be OK now, whatever a picture shows."""
         if self.plc is not None and self.plc.plc.purge:
             return [Why("purge", "the PLC purges the belt: CTRL bit purge")]
         if len(self.records.held) >= BEHIND or self.records.journal.full:
             return [Why("recorder_behind", f"{len(self.records.held)} rows not on disk yet: see logs/recorder.jsonl")]
-        if len(self.waiting) >= MAX_WAITING:
-            return [Why("too_many_waiting", f"{len(self.waiting)} parts wait for the engine")]
-        return self.engine.unmet() or change_over.why_not(self, latched)
+        return []
 
     def _ask(self) -> None:
         """Give the engine the oldest waiting part, if it owes nothing."""
@@ -279,6 +299,9 @@ class Gate:
         if next_part := self._shows_next(part, answer):
             self._finish(part, Verdict.NOT_INSPECTED, [next_part], answer)
             return
+        if unsafe := self.unsafe():
+            self._finish(part, Verdict.NOT_INSPECTED, [*unsafe, *answer.reasons], answer)
+            return
         self._finish(part, Verdict(answer.verdict), answer.reasons, answer)
 
     def _shows_next(self, part: Part, answer: Inspected) -> Why | None:
@@ -311,14 +334,17 @@ class Gate:
         """
         its = self.engine.recipe(part.recipe)
         mode, lane = self.mode_for(its), its.recheck_lane if its else False
-        judged = judge(mode, verdict, reasons, recheck_lane=lane, forced=self.modes.value("verdict"))
-        self.presented.judged(part.trigger, part.number, judged.judged)
+        forced, keyed = self.modes.value("verdict"), self.keyed(mode)
+        judged = judge(mode, verdict, reasons, recheck_lane=lane, forced=forced, keyed=keyed)
+        seen_bad = answer is not None and any(tool.verdict == Verdict.NG for tool in answer.tools)
+        self.presented.judged(part.trigger, part.number, Verdict.NG if seen_bad else judged.judged)
         self.records.add("part", part.number, row(self.station.name, mode, part, judged, answer, self._context()))
         self.counts[judged.verdict] += 1
         if its is not None:
             self.reactions.use(its.reactions)
-        known = part.trigger.part_id if judged.disposition != "HOLD" else None
-        self._react(self.reactions.told(known, judged.judged if known is None else judged.verdict))
+        hold = judged.disposition == "HOLD"
+        counted = judged.judged if hold else judged.verdict
+        self._react(self.reactions.told(part.trigger.part_id, counted, hold=hold))
         self._tell_plc(part, judged, answer)
 
     def _tell_plc(self, part: Part, judged: Judged, answer: Inspected | None) -> None:
@@ -355,9 +381,14 @@ class Gate:
 
     def permitted(self, its: RecipeState | None) -> Mode:
         """The wanted mode as far as allowed: AUTO needs the PLC's leave, and evidence or the declared override."""
-        forbidden = self.plc is not None and self.plc.plc.alive and not self.plc.plc.allow_auto
+        forbidden = self.plc is not None and not (self.plc.plc.alive and self.plc.plc.allow_auto)
         unproven = its is not None and bool(its.unproven) and not self.station.allow_provisional
         return self.modes.permitted(auto=not forbidden and not unproven)
+
+    def keyed(self, mode: Mode) -> bool:
+        """The PLC releases parts by itself in this mode: its key is turned."""
+        view = self.plc.plc if self.plc else None
+        return view is not None and {Mode.OBSERVE: view.observe_key, Mode.BYPASS: view.bypass_key}.get(mode, False)
 
     def granted(self, mode: Mode) -> bool:
         """The PLC's key for a mode that needs one is turned."""

@@ -31,6 +31,8 @@ class Modes:
             if self.wanted not in LONGEST_S:
                 self.after = self.wanted
             self.until_ns = now_ns + int(for_s * 1e9)
+        elif for_s is not None:
+            raise SettingsError(f"mode {mode}", "lasts until somebody asks for another: no time")
         else:
             self.until_ns = None
         self.wanted = mode

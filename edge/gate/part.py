@@ -60,11 +60,17 @@ class Judged:
 
 
 def judge(
-    mode: Mode, verdict: Verdict, reasons: list[Why], *, recheck_lane: bool = False, forced: str | None = None
+    mode: Mode,
+    verdict: Verdict,
+    reasons: list[Why],
+    *,
+    recheck_lane: bool = False,
+    forced: str | None = None,
+    keyed: bool = True,
 ) -> Judged:
     """Only AUTO emits a verdict; in any other mode the PLC is told NOT_INSPECTED and the opinion is recorded.
 
-    In SETUP a verdict other than OK may be forced.
+    In SETUP a verdict other than OK may be forced. `keyed`: the PLC's key for this mode is turned, so it may release.
     """
     if mode is Mode.SETUP and forced is not None and forced != Verdict.OK:
         told, why = Verdict(forced), [Why("forced", f"verdict is forced to {forced} in SETUP"), *reasons]
@@ -73,7 +79,7 @@ def judge(
     else:
         told, why = Verdict.NOT_INSPECTED, [Why(f"mode_{mode.lower()}", f"station is in {mode}"), *reasons]
     routed = {Verdict.OK: "pass", Verdict.RECHECK: "recheck" if recheck_lane else "reject"}
-    disposition = "HOLD" if mode in HOLDING else routed.get(told, "reject")
+    disposition = "HOLD" if mode in HOLDING and keyed else routed.get(told, "reject")
     return Judged(told, verdict, disposition, why)
 
 

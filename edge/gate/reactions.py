@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from edge.messages import ReactionRule
 from vocabulary import Verdict
 
+HOLD = "HOLD"  # the PLC's key releases it
 MOST_ON_BELT = 4_096  # parts between camera and the sensor behind the rejecter; more than any belt holds
 ALWAYS = (  # these hold whatever a recipe says; a recipe may add, never take away
     ReactionRule("escape_seen", 1, 1, "stop"),
     ReactionRule("unknown_part", 1, 1, "stop"),
+    ReactionRule("passed_unproven", 1, 1, "alarm"),
     ReactionRule("reject_after_ok", 1, 1, "alarm"),
     ReactionRule("unconfirmed", 1, 1, "alarm"),
     ReactionRule("counter_mismatch", 1, 1, "alarm"),
@@ -24,6 +26,7 @@ MEANING = {
     "RECHECK": ("parts are in the grey band", "look at the parts; teach or move the limit"),
     "NOT_INSPECTED": ("parts were not inspected", "read the reasons on the page: camera, light, engine"),
     "escape_seen": ("a part that had no OK was seen leaving as good", "stop, find the part, check the rejecter"),
+    "passed_unproven": ("a part that nobody remembers an OK for left as good", "find the part and inspect it"),
     "unknown_part": ("a part that nobody announced was at the rejecter", "clear the belt, check the part sensor"),
     "reject_after_ok": ("a part with OK was rejected", "check the rejecter's timing and the PLC's shift register"),
     "unconfirmed": ("a part was never seen behind the rejecter", "check the sensors there, find the part"),
@@ -67,7 +70,7 @@ class Reactions:
     def __init__(self) -> None:
         self.raised: dict[ReactionRule, Raised] = {}
         self._watches: list[Watch] = [Watch(rule) for rule in ALWAYS]
-        self._told: OrderedDict[int, Verdict] = OrderedDict()  # part id → verdict, in belt order
+        self._told: OrderedDict[int, str] = OrderedDict()  # part id → verdict or HOLD, in belt order
 
     def use(self, rules: list[ReactionRule]) -> None:
         """The rules of a recipe; those that stay keep what they have seen."""
@@ -86,11 +89,16 @@ class Reactions:
         """The PLC is asked to stop the line."""
         return any(one.rule.do == "stop" for one in self.raised.values())
 
-    def told(self, part_id: int | None, verdict: Verdict) -> list[Raised]:
-        """The PLC was told this verdict. Returns what was raised by it."""
+    def on_belt(self, parts: list[tuple[int, str]]) -> None:
+        """What the ledger knows of parts that nobody has seen leave yet: id, verdict or HOLD, in belt order."""
+        for part_id, told in parts:
+            self._told.setdefault(part_id, told)
+
+    def told(self, part_id: int | None, verdict: Verdict, *, hold: bool = False) -> list[Raised]:
+        """The PLC was told; `verdict` is what counts for the rules. Returns what was raised by it."""
         if part_id is not None:
             self._told.pop(part_id, None)  # presented again: it is the last one on the belt now
-            self._told[part_id] = verdict
+            self._told[part_id] = HOLD if hold else verdict
             while len(self._told) > MOST_ON_BELT:
                 self._told.popitem(last=False)
         raised = []
@@ -103,15 +111,15 @@ class Reactions:
         if what == "unknown part" or part_id == 0:
             return self._count("unknown_part", True, "")
         raised: list[Raised] = []
-        if part_id not in self._told:
-            return raised  # of before this gate's time
+        if part_id not in self._told:  # rows lost in a power cut, or an id that the PLC made up
+            return self._count("passed_unproven", what == "passed", f"part {part_id}")
         while (first := next(iter(self._told))) != part_id:
             del self._told[first]
             raised += self._count("unconfirmed", True, f"part {first}")
         verdict = self._told.pop(part_id)
-        if what == "passed" and verdict is not Verdict.OK:
+        if (what == "passed" and verdict != Verdict.OK) or (what == "hold" and verdict != HOLD):
             raised += self._count("escape_seen", True, f"part {part_id} had {verdict}")
-        if what == "rejected" and verdict is Verdict.OK:
+        if what == "rejected" and verdict == Verdict.OK:
             raised += self._count("reject_after_ok", True, f"part {part_id}")
         return raised
 

@@ -47,7 +47,7 @@ class Records:
         """Hold one record and send it now if the recorder takes it."""
         self._sequence += 1
         record = Record(self.hello.epoch, self._sequence, kind, part, body)
-        self.journal.add(record, self.held)
+        self.journal.add(record, [*self._left_over, *self.held])
         self.held.append(record)
         self._unsent.append(record)
         self._send_held()
@@ -69,8 +69,8 @@ class Records:
         match message:
             case Welcome():
                 if self.welcome is None:
-                    self.journal.clear()  # what was left over is on disk, and nothing of ours was there yet
-                    self._left_over.clear()
+                    self._left_over.clear()  # on disk now
+                    self.journal.keep_only(self.held)
                 self.welcome = self.welcome or message
                 self._ranges.append((message.first, message.last))
             case Reserved():

@@ -18,6 +18,9 @@ from vocabulary import LedgerError
 
 GENESIS = "0" * 64
 RANGE = 10_000  # part numbers reserved at a time: an hour and more at any line speed we serve
+EVENTS = 2_000  # event rows that are read at a start
+LASTING = ("OFFLINE", "OBSERVE", "AUTO")  # modes without a time
+ON_BELT = 512  # parts between camera and the sensor behind the rejecter that a new gate is told of
 PRESENTED = 2_048  # parts that a new gate knows again; they fit one message
 U32 = 1 << 32  # where the PLC's counters wrap
 WINDOW = 4_096  # how many of the last triggers are searched for holes after a restart; above any ring's depth
@@ -77,6 +80,7 @@ MIGRATIONS = (  # MIGRATIONS[v] leads from version v to v + 1; none ever touches
     SCHEMA,
     "CREATE INDEX confirmations ON entry (entry) WHERE kind = 'confirmation';",
     TALLY,
+    "CREATE INDEX events ON entry (entry) WHERE kind = 'event';",
 )
 USER_VERSION = len(MIGRATIONS)
 
@@ -112,6 +116,16 @@ class Standing:
     missing: list[tuple[int, int]]  # (number, parts) without a row, inside the last WINDOW triggers of this PLC epoch
     confirmed: int | None = None  # sequence of this PLC epoch's last confirmation
     presented: list[tuple[int, int, int, str]] = field(default_factory=list)  # part id, first part, attempts, judged
+    belt: list[tuple[int, str]] = field(default_factory=list)  # part id, verdict or HOLD: nobody saw them leave yet
+
+
+@dataclass(frozen=True, slots=True)
+class LeftStanding:
+    """What holds on after the station was switched off."""
+
+    mode: str | None
+    recipe: int | None
+    latched: list[dict[str, Any]]
 
 
 class Ledger:
@@ -214,7 +228,28 @@ class Ledger:
             " ORDER BY entry DESC LIMIT 1"
         ).fetchone()
         confirmed = confirmation[1] if confirmation and confirmation[0] == last[0] else None
-        return Standing(last[0], top, have[top], missing, confirmed, self._presented(last[0]))
+        return Standing(last[0], top, have[top], missing, confirmed, self._presented(last[0]), self._belt(last[0]))
+
+    def _belt(self, plc_epoch: int) -> list[tuple[int, str]]:
+        """Parts behind the newest one that a sensor behind the rejecter has seen, oldest first."""
+        confirmed = self.db.execute(
+            "SELECT json_extract(body, '$.plc.part_id') FROM entry WHERE kind = 'confirmation' AND plc_epoch = ?"
+            " ORDER BY entry DESC LIMIT ?",
+            (plc_epoch, ON_BELT),
+        )
+        gone = {part_id for (part_id,) in confirmed}
+        rows = self.db.execute(
+            "SELECT json_extract(body, '$.plc.part_id'), verdict, json_extract(body, '$.disposition') FROM entry"
+            " WHERE kind = 'part' AND plc_epoch = ? ORDER BY trigger_number DESC LIMIT ?",
+            (plc_epoch, ON_BELT),
+        )
+        belt: list[tuple[int, str]] = []
+        for part_id, verdict, disposition in rows:
+            if part_id in gone:
+                break
+            if part_id:
+                belt.insert(0, (part_id, "HOLD" if disposition == "HOLD" else verdict))
+        return belt
 
     def _presented(self, plc_epoch: int) -> list[tuple[int, int, int, str]]:
         """The last parts that had an id, oldest first: one that is presented again is known by it."""
@@ -230,6 +265,24 @@ class Ledger:
         """The body of a part's row; None: no such part."""
         row = self.db.execute("SELECT body FROM entry WHERE kind = 'part' AND part = ?", (number,)).fetchone()
         return msgspec.json.decode(row[0]) if row else None
+
+    def left_standing(self) -> LeftStanding:
+        """What people asked for and what nobody acknowledged, from the last event rows."""
+        mode, recipe, ended, latched = None, None, set(), []
+        rows = self.db.execute("SELECT body FROM entry WHERE kind = 'event' ORDER BY entry DESC LIMIT ?", (EVENTS,))
+        for (text,) in rows:
+            body = msgspec.json.decode(text)
+            asked = body.get("asked") or {}
+            if body["code"] == "command_done" and asked.get("what") == "mode" and asked["name"] in LASTING:
+                mode = mode or asked["name"]
+            elif body["code"] == "command_done" and asked.get("what") == "recipe":
+                recipe = recipe or int(asked["value"])
+            elif body["code"] == "alarm_gone":
+                ended.add(body["key"])
+            elif body["code"] == "alarm_raised" and body.get("rule") and body["key"] not in ended:
+                ended.add(body["key"])
+                latched.append(body)
+        return LeftStanding(mode, recipe, latched)
 
     def counts(self) -> dict[str, int]:
         """How many parts have each verdict."""

@@ -219,22 +219,28 @@ class Recorder:
         self.peers[peer] = hello.role
         self.log.info("peer", role=hello.role, pid=hello.pid)
         if hello.role == "gate":
-            standing = self.ledger.standing()
-            first, last = self.ledger.reserve()
-            plc = (
-                (
-                    standing.plc_epoch,
-                    standing.number,
-                    standing.parts,
-                    standing.missing,
-                    standing.confirmed,
-                    standing.presented,
-                )
-                if standing
-                else (None, 0, 0, [], None, [])
-            )
-            self._send(peer, Welcome(first, last, *plc))
+            self._send(peer, self._standing())
             self._send(peer, RecorderState(self.epoch, self.notes))
+
+    def _standing(self) -> Welcome:
+        """Where the ledger stands, and numbers for the next parts. Raises LedgerError."""
+        its, left = self.ledger.standing(), self.ledger.left_standing()
+        first, last = self.ledger.reserve()
+        people = left.mode, left.recipe, left.latched
+        if its is None:
+            return Welcome(first, last, None, 0, 0, [], None, [], [], *people)
+        return Welcome(
+            first,
+            last,
+            its.plc_epoch,
+            its.number,
+            its.parts,
+            its.missing,
+            its.confirmed,
+            its.presented,
+            its.belt,
+            *people,
+        )
 
     def _picture(self, peer: Channel, frame: FrameReady) -> None:
         if self.ring is None:

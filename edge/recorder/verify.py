@@ -12,6 +12,7 @@ from edge.recorder.ledger import GENESIS, chain
 from vocabulary import LedgerError, Verdict
 
 Row = dict[str, Any]
+MOST_SHOWN = 20
 ACCOUNT = ("part", "plc_epoch", "number", "verdict", "routed")  # what a line of the machine's account must say
 
 
@@ -39,6 +40,8 @@ def verify(path: Path, noted: str | None = None) -> dict[str, Any]:
     `noted` is a head noted elsewhere: it must be in the chain, else rows were cut off its end or all was written anew.
     """
     head, entries, parts, found = GENESIS, 0, 0, noted is None
+    belt, otherwise = Belt(), 0
+    shown: list[str] = []
     columns = iter(query(path, "SELECT entry, kind, part, epoch, sequence FROM entry ORDER BY entry"))
     for entry, body, previous, digest in rows(path):
         if entry != entries + 1:
@@ -50,13 +53,39 @@ def verify(path: Path, noted: str | None = None) -> dict[str, Any]:
             raise LedgerError(
                 f"{path}: row {entry}: a column differs from the text that was hashed", "restore the ledger"
             )
+        if (problem := belt.saw(content)) is not None:
+            otherwise += 1
+            shown = [*shown, problem][:MOST_SHOWN]
         entries, head, parts = entry, digest, parts + (content["kind"] == "part")
         found = found or digest == noted
     if not found:
         raise LedgerError(
             f"{path}: the noted head {noted} is not in the chain", "rows were cut off: restore the ledger"
         )
-    return {"entries": entries, "parts": parts, "head": head}
+    return {"entries": entries, "parts": parts, "head": head, "left_otherwise": otherwise, "problems": shown}
+
+
+class Belt:
+    """Holds what the sensors behind the rejecter saw against what the PLC was told, by the ledger alone."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[int, int], tuple[str, str]] = {}  # (PLC epoch, id) → verdict, disposition
+
+    def saw(self, row: Row) -> str | None:
+        """One row in order. Returns what is wrong when a part left as good, or by a key, without the right to."""
+        if row["kind"] == "part":
+            if row["plc"]["part_id"]:
+                self._told[row["plc"]["epoch"], row["plc"]["part_id"]] = row["verdict"], row["disposition"]
+            return None
+        if row["kind"] != "confirmation" or not row["plc"]["part_id"]:
+            return None
+        verdict, disposition = self._told.pop((row["plc"]["epoch"], row["plc"]["part_id"]), ("no row", "reject"))
+        right = {"passed": verdict == Verdict.OK, "hold": disposition == "HOLD"}.get(row["what"], True)
+        return (
+            None
+            if right
+            else f"row {row['entry']}: part id {row['plc']['part_id']} was seen as {row['what']}, it had {verdict}"
+        )
 
 
 def part_rows(path: Path) -> list[Row]:
@@ -170,6 +199,8 @@ def disagreements(part: Row, row: Row) -> list[str]:
         found.append(f"passed although the machine took {part['verdict'] or 'no verdict'}")
     if part.get("picture_sha256") and row["verdict"] != Verdict.NOT_INSPECTED and not row["pictures"]:
         found.append(f"ledger has {row['verdict']} without a picture")
+    if part["routed"] == "hold" and row["disposition"] != "HOLD":
+        found.append(f"released by a key although the ledger has {row['verdict']}, {row['disposition']}")
     if part["routed"] == "recheck" and row["verdict"] != Verdict.RECHECK:
         found.append(f"went to the recheck lane although the ledger has {row['verdict']}")
     if part.get("ghost") and row["pictures"]:

@@ -27,6 +27,7 @@ class OnBelt:
     triggered_s: float  # machine's clock
     gate_at: float  # belt position at which it meets the rejecter
     cleared: bool = False  # only a matching OK in time makes this True
+    mode: int = 0  # vision's, when the verdict was taken
     seen: bool = True  # by the sensors behind the rejecter
 
 
@@ -217,6 +218,7 @@ class Belt:
             one.piece.verdict = NAMES[taken.code]
             one.piece.consumed_ms = round((now - one.triggered_s) * 1e3, 3)
             one.cleared = taken.code == PASS
+            one.mode = self._mode()
 
     def _refuse(self, one: OnBelt | None, why: str) -> None:
         self.counts["refused"] += 1
@@ -247,17 +249,21 @@ class Belt:
                 self._leave(one, "passed", "OK", PASSED)
             elif self.recheck_lane and one.piece.verdict == NAMES[GREY]:
                 self._leave(one, "recheck", "RECHECK", LANE)
-            elif (key := self._key()) is not None:
+            elif (key := self._key(one)) is not None:
                 self._leave(one, "hold", f"released by the PLC's {key} key", HOLD)
             else:
                 self._leave(one, "rejected", one.piece.verdict or "no verdict in time", REJECTED)
 
-    def _key(self) -> str | None:
-        """The key under which the PLC alone releases parts now."""
-        mode = self.registers.vision("STATUS") >> MODE_SHIFT & 7
-        if self.observe_key and mode == OBSERVE_MODE:
+    def _mode(self) -> int:
+        return self.registers.vision("STATUS") >> MODE_SHIFT & 7
+
+    def _key(self, one: OnBelt) -> str | None:
+        """The key that releases this part: its mode stood at the verdict and stands now. Nobody releases an NG."""
+        if one.piece.verdict != NAMES[NONE_SEEN] or one.mode != self._mode():
+            return None
+        if self.observe_key and one.mode == OBSERVE_MODE:
             return "observe"
-        return "bypass" if self.bypass_key and mode == BYPASS_MODE else None
+        return "bypass" if self.bypass_key and one.mode == BYPASS_MODE else None
 
     def _leave(self, one: OnBelt, routed: str, why: str, what: int) -> None:
         one.piece.confirmed = one.seen

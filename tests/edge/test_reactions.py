@@ -74,7 +74,8 @@ def test_a_part_that_left_as_told_raises_nothing(verdict: Verdict, what: str) ->
     reactions = using()
     reactions.told(5, verdict)
     assert reactions.confirmed(5, what) == []
-    assert reactions.confirmed(5, what) == []  # of before: not on the belt any more
+    again = reactions.confirmed(5, what)  # not on the belt any more: only an OK lets a part pass
+    assert [one.rule.on for one in again] == (["passed_unproven"] if what == "passed" else [])
 
 
 def test_a_part_passed_over_by_the_sensors_is_unconfirmed() -> None:
@@ -93,7 +94,19 @@ def test_an_unknown_part_stops_the_line_and_a_restarted_plc_has_an_empty_belt() 
     assert not reactions.stop
     reactions.told(1, Verdict.NG)
     reactions.forget_belt()
-    assert reactions.confirmed(1, "passed") == []
+    assert reactions.confirmed(1, "rejected") == []
+    assert reactions.confirmed(1, "passed")[0].rule.on == "passed_unproven"
+
+
+def test_a_new_gate_knows_the_belt_from_the_ledger_and_a_key_releases_only_what_is_held() -> None:
+    reactions = using()
+    reactions.on_belt([(7, "NG"), (8, "OK"), (9, "HOLD"), (10, "NG")])
+    (raised,) = reactions.confirmed(7, "passed")
+    assert "part 7 had NG" in raised.text
+    reactions.reset()
+    assert reactions.confirmed(8, "passed") == reactions.confirmed(9, "hold") == []
+    (raised,) = reactions.confirmed(10, "hold")
+    assert (raised.rule.on, raised.rule.do) == ("escape_seen", "stop")
 
 
 def test_a_recipe_can_add_rules_and_take_none_of_the_fixed_ones_away() -> None:

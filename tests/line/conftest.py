@@ -207,6 +207,13 @@ class LineUnderTest:
         self.machine.send_signal(signal.SIGTERM)
         return self.finish()
 
+    def restart_station(self) -> None:
+        """Switched off, switched on."""
+        assert self.station is not None
+        self.station.send_signal(signal.SIGTERM)
+        self.station.communicate(timeout=30)
+        self.launch()
+
     def inspects_again(self) -> bool:
         """Among the last parts are some whose verdict the PLC took."""
         return any(row["verdict"] in ("OK", "NG") for row in read_account(self.account)[-5:])

@@ -136,6 +136,28 @@ def test_an_acknowledged_alarm_lets_the_line_go_on(line: LineUnderTest) -> None:
     assert [row["by"] for row in line.events("alarm_acknowledged")] == ["kaya"]
 
 
+def test_a_station_that_is_switched_on_again_stands_where_people_left_it(line: LineUnderTest) -> None:
+    line.start_machine(LONG, "--fault", "jam@8", "--observe-key")
+    line.write_station()
+    second_recipe(line)
+    line.launch()
+    line.wait_for_parts(8)
+    wait_until(lambda: line.events("alarm_raised"), "the alarm")
+    assert say(line, "mode", "OBSERVE", why="I do not trust the light")[0] == 0
+    assert say(line, "recipe", "other", why="lot B")[0] == 0
+    line.restart_station()
+    wait_until(lambda: status(line)["recipe"] == "other", "the recipe that was asked for")
+    now = status(line)
+    assert now["wanted_mode"] == "OBSERVE"
+    assert [one["key"] for one in now["alarms"] if one["latched"]] == ["escape_seen"]
+    assert "held" in [why["code"] for why in now["unmet"]]
+    assert say(line, "acknowledge", "escape_seen", why="found it")[0] == 0
+    line.wait_for_parts(len(read_account(line.account)) + 5)
+    line.restart_station()
+    wait_until(lambda: status(line)["wanted_mode"] == "OBSERVE", "the station")
+    assert [one["key"] for one in status(line)["alarms"] if one["latched"]] == []
+
+
 def test_a_lost_camera_is_an_alarm_that_ends_when_it_is_back(line: LineUnderTest) -> None:
     line.start_machine(LONG)
     line.start_station()

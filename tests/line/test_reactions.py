@@ -1,8 +1,11 @@
 """The line stops, holds or warns when a part leaves otherwise than it was told, and goes on after a reset."""
 
+import subprocess
+
 import pytest
 
-from tests.line.conftest import LineUnderTest
+from edge.recorder.verify import read_account, verify
+from tests.line.conftest import JIDOKA, LineUnderTest, wait_until
 
 
 def raised(line: LineUnderTest) -> list[tuple[str, str]]:
@@ -42,3 +45,31 @@ def test_a_recipe_may_stop_the_line_for_bad_parts_in_a_row(line: LineUnderTest) 
     assert set(raised(line)) == {("NG", "stop")}
     assert len(line.events("alarm_reset")) >= 1
     assert result["triggers"] == 16
+
+
+def test_an_escape_is_seen_although_the_gate_was_killed_while_the_part_travelled(line: LineUnderTest) -> None:
+    line.start_machine(24, "--travel-s", "1.5", "--reset-after-s", "0.5", "--fault", "jam@8")
+    line.start_station()
+    line.wait_for_parts(1)
+    wait_until(lambda: any(row["plc"]["part_id"] == 8 and row["verdict"] == "NG" for row in line.rows()), "part 8")
+    line.kill("gate")
+    result = line.finish()
+    assert "part 8 (trigger 8): passed although the ledger has NG" in result["problems"]
+    assert ("escape_seen", "stop") in raised(line)
+    found = verify(line.state.ledger)
+    assert found["left_otherwise"] == 1
+    assert "part id 8 was seen as passed, it had NG" in found["problems"][0]
+
+
+def test_a_bypass_asked_for_behind_an_ng_releases_it_not(line: LineUnderTest) -> None:
+    line.start_machine(1_000_000, "--travel-s", "1.5", "--bypass-key")
+    line.start_station()
+    line.wait_for_parts(1)
+    wait_until(lambda: any(row["verdict"] == "NG" for row in line.rows()), "an NG part")
+    command = ["station", "mode", "BYPASS", "--for-s", "3", "--why", "test", "--state", str(line.state.root)]
+    assert subprocess.run([*JIDOKA, *command], capture_output=True, check=False).returncode == 0
+    wait_until(lambda: "hold" in {row["routed"] for row in read_account(line.account)}, "parts released by the key")
+    result = line.end_feeding()
+    assert result["problems"] == []
+    assert verify(line.state.ledger)["left_otherwise"] == 0
+    assert {row["routed"] for row in read_account(line.account) if row["verdict"] == "NG"} == {"rejected"}
