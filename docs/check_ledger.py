@@ -50,8 +50,8 @@ def main() -> int:
             if body.get("kind") == "part":
                 triggers.add(trigger)
                 verdicts[body["verdict"]] += 1
-                belt[trigger[0], body["plc"]["part_id"]] = body["verdict"], body["disposition"]
-            if body.get("kind") == "confirmation" and body["plc"]["part_id"]:
+                belt[trigger[0], body["plc"].get("part_id")] = body["verdict"], body.get("disposition")
+            if body.get("kind") == "confirmation" and body["plc"].get("part_id"):
                 verdict, disposition = belt.pop((trigger[0], body["plc"]["part_id"]), ("no row", ""))
                 needed = {"passed": (verdict, "OK"), "hold": (disposition, "HOLD")}.get(body["what"], (0, 0))
                 if needed[0] != needed[1]:

@@ -74,10 +74,10 @@ class Belt:
     def saw(self, row: Row) -> str | None:
         """One row in order. Returns what is wrong when a part left as good, or by a key, without the right to."""
         if row["kind"] == "part":
-            if row["plc"]["part_id"]:
-                self._told[row["plc"]["epoch"], row["plc"]["part_id"]] = row["verdict"], row["disposition"]
+            if row["plc"].get("part_id"):
+                self._told[row["plc"]["epoch"], row["plc"]["part_id"]] = row["verdict"], row.get("disposition", "")
             return None
-        if row["kind"] != "confirmation" or not row["plc"]["part_id"]:
+        if row["kind"] != "confirmation" or not row["plc"].get("part_id"):
             return None
         verdict, disposition = self._told.pop((row["plc"]["epoch"], row["plc"]["part_id"]), ("no row", "reject"))
         right = {"passed": verdict == Verdict.OK, "hold": disposition == "HOLD"}.get(row["what"], True)
