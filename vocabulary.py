@@ -6,6 +6,7 @@ A word stands here when two folders need it. Never a second word for the same th
 import hashlib
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -73,6 +74,11 @@ class MonotonicClock:
     def now_ns(self) -> int:
         """Nanoseconds since some fixed moment of this machine's run."""
         return time.monotonic_ns()
+
+
+def utc_now() -> str:
+    """UTC with milliseconds, for people; order comes from numbers and the monotonic clock."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def picture_hash(image: Image) -> str:

@@ -25,7 +25,7 @@ from edge import demo
 from edge.recorder.verify import part_rows, read_account, reconcile
 from edge.settings import StateFolder
 from plc_io import signals
-from plc_io.simulate.account import utc
+from vocabulary import utc_now
 
 CLI = [sys.executable, "-m", "cli"]
 JITTER = 0.1  # of the spacing: the belt makes good for a part that came late (recipes know the least spacing)
@@ -259,4 +259,4 @@ def seconds(text: str) -> float:
 
 def utc_s() -> float:
     """Now, on the clock of the machine's account."""
-    return seconds(utc())
+    return seconds(utc_now())

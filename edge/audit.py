@@ -2,11 +2,12 @@
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from edge.recorder.ledger import GENESIS, canonical, chain, utc_now
-from vocabulary import LedgerError
+from edge.recorder.ledger import GENESIS, canonical, chain
+from vocabulary import LedgerError, utc_now
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS audit (
@@ -31,20 +32,21 @@ class Audit:
         except sqlite3.Error as err:
             raise LedgerError(f"{path}: {err}", "make the state folder writable, free disk space") from err
 
-    def append(self, who: str, what: str, **more: Any) -> int:
-        """One row, durable when this returns; its number. Raises LedgerError: then nothing may be done either."""
+    def append(self, who: str, what: str, **more: Any) -> tuple[int, str]:
+        """One row, durable when this returns: number and hash. Raises LedgerError: then nothing may be done either."""
         try:
             self.db.execute("BEGIN IMMEDIATE")
             last = self.db.execute("SELECT entry, hash FROM audit ORDER BY entry DESC LIMIT 1").fetchone()
             entry, head = (last[0] + 1, last[1]) if last else (1, GENESIS)
             text = canonical({"entry": entry, "utc": utc_now(), "who": who, "what": what, **more})
-            self.db.execute("INSERT INTO audit VALUES (?, ?, ?, ?)", (entry, text, head, chain(head, text)))
+            digest = chain(head, text)
+            self.db.execute("INSERT INTO audit VALUES (?, ?, ?, ?)", (entry, text, head, digest))
             self.db.execute("COMMIT")
         except sqlite3.Error as err:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             raise LedgerError(f"{self.path}: {err}", "free disk space or restore the file; nothing was done") from err
-        return int(entry)
+        return int(entry), digest
 
     def rows(self) -> list[dict[str, Any]]:
         """All rows. Raises LedgerError."""
@@ -54,9 +56,12 @@ class Audit:
             raise LedgerError(f"{self.path}: {err}", "restore it from its backup") from err
         return [json.loads(body) for (body,) in found]
 
-    def verify(self) -> dict[str, Any]:
-        """Walk the chain. Raises LedgerError at the first row that does not fit."""
-        head, count = GENESIS, 0
+    def verify(self, named: Iterable[tuple[int, str]] = ()) -> dict[str, Any]:
+        """Walk the chain. `named`: rows (number, hash) that the ledger knows of. Raises LedgerError: what does not fit.
+
+        Who cuts rows off the end or writes all anew must do so in the ledger too.
+        """
+        head, count, hashes = GENESIS, 0, {}
         try:
             rows = self.db.execute("SELECT entry, body, previous, hash FROM audit ORDER BY entry").fetchall()
         except sqlite3.Error as err:
@@ -65,6 +70,10 @@ class Audit:
             if entry != count + 1 or previous != head or chain(head, body) != digest:
                 raise LedgerError(f"{self.path}: audit row {count + 1} was altered or is missing", "restore it")
             head, count = digest, entry
+            hashes[entry] = digest
+        for entry, digest in named:
+            if hashes.get(entry) != digest:
+                raise LedgerError(f"{self.path}: audit row {entry} is not the one that the ledger names", "restore it")
         return {"entries": count, "head": head}
 
     def close(self) -> None:

@@ -1,9 +1,11 @@
 """How people tell a running station something: first the audit trail, then the gate, then what came of it."""
 
 import getpass
+import json
 import os
 import select
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import asdict
@@ -12,6 +14,7 @@ from edge.audit import Audit
 from edge.channel import Channel, ChannelClosed, connect
 from edge.messages import Command, Commanded, GateState, Hello
 from edge.process import new_epoch
+from edge.recorder.verify import query
 from edge.settings import StateFolder
 from vocabulary import LedgerError, SettingsError
 
@@ -41,8 +44,8 @@ def command(
     gate = greet(state, "command", to)
     audit = Audit(state.station_db)
     try:
-        entry = audit.append(who, what, name=name, value=value, for_s=for_s, why=why)
-        answer = ask(gate, Command(1, entry, who, what, name, value, for_s, why))
+        entry, digest = audit.append(who, what, name=name, value=value, for_s=for_s, why=why)
+        answer = ask(gate, Command(1, entry, digest, who, what, name, value, for_s, why))
         done = answer is not None and answer.done
         text = answer.text if answer else f"the {to} did not answer within {ANSWER_S:g} s: see logs/{to}.jsonl"
         audit.append(who, "outcome", of=entry, done=done, text=text)
@@ -141,11 +144,19 @@ def wait_for(gate: Channel, kind: type[Any]) -> Any | None:
 
 
 def audit_rows(state: StateFolder) -> dict[str, Any]:
-    """The whole trail, verified. Raises LedgerError."""
+    """The whole trail, verified, also against the ledger's rows of commands. Raises LedgerError."""
     if not state.station_db.is_file():
         raise LedgerError(f"{state.station_db}: no audit trail", "nothing was ever commanded at this station")
     audit = Audit(state.station_db)
     try:
-        return {**audit.verify(), "rows": audit.rows()}
+        return {**audit.verify(named_by(state)), "rows": audit.rows()}
     finally:
         audit.close()
+
+
+def named_by(state: StateFolder) -> Iterator[tuple[int, str]]:
+    """Audit rows that the ledger names: number, hash."""
+    if state.ledger.is_file():
+        for (text,) in query(state.ledger, "SELECT body FROM entry WHERE kind = 'event' ORDER BY entry"):
+            if "audit_hash" in (body := json.loads(text)):
+                yield body["audit"], body["audit_hash"]

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-VERSION = 1
+VERSION = 2
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -176,12 +176,17 @@ class Command(Message, frozen=True):
 
     sequence: int  # of the sender
     audit: int  # entry in station.sqlite
+    audit_hash: str  # of that entry: the ledger names it, so that nobody shortens the trail unseen
     who: str
     what: str  # mode, force, release, acknowledge, shelve, unshelve, recipe
     name: str  # mode, signal, alarm key or recipe
     value: str
     for_s: float | None
     why: str
+
+    def trail(self) -> dict[str, Any]:
+        """Its row in the audit trail, as the ledger names it."""
+        return {"audit": self.audit, "audit_hash": self.audit_hash}
 
 
 class Commanded(Message, frozen=True):

@@ -5,10 +5,23 @@ import math
 from array import array
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from benchmarks.virtual.faults import Schedule
 from benchmarks.virtual.machine import MS, NG, NOT_INSPECTED, OK, RECHECK, Machine
 from edge.channel import Channel, ChannelClosed, connect
-from edge.messages import EngineRecipes, EngineState, Hello, Inspect, Inspected, Picture, Ping, RecipeState, Why
+from edge.messages import (
+    EngineRecipes,
+    EngineState,
+    Hello,
+    Inspect,
+    Inspected,
+    Picture,
+    Ping,
+    RecipeState,
+    ToolResult,
+    Why,
+)
 
 NAMES = {OK: "OK", NG: "NG", RECHECK: "RECHECK", NOT_INSPECTED: "NOT_INSPECTED"}
 NONSENSE, LATE = 9, 10  # answers from which nothing may be concluded
@@ -111,6 +124,8 @@ class Engine:
             code, answer = NONSENSE, inspected(its, "PERHAPS", 0.4, at)
         elif faults.take("engine scores NaN"):
             code, answer = NONSENSE, inspected(its, "OK", math.nan, at)
+        elif faults.take("engine says OK without a picture"):
+            code, answer = NONSENSE, replace(inspected(its, "OK", SCORES[OK], at), pictures=[])
         if self.said[part]:
             self.asked_again += 1
         self.said[part], self.said_ns[part] = code if at < its.deadline_ns else LATE, at
@@ -146,10 +161,11 @@ def state(epoch: int, sequence: int) -> EngineState:
 def inspected(
     its: Inspect, verdict: str, score: float | None, at: int, *, part: int | None = None, epoch: int | None = None
 ) -> Inspected:
-    """An answer; one in eight names a picture."""
+    """An answer of one tool on one picture."""
     why = [] if verdict == "OK" else [Why("virtual", f"{verdict} by lot")]
     picture = Picture("top", f"{its.trigger:064x}", 8, 8, 1, at - MS, at, "device", None, None, None, 0)
+    tool = ToolResult("surface", "top", "f" * 64, verdict, None, "defect", "major", score, 0.5, None, [], {})
     return Inspected(
         its.epoch if epoch is None else epoch, its.part if part is None else part, verdict, score, 0, why, "virtual", 1,
-        4711, [picture] if its.trigger % 8 == 0 else [], [], {"received": its.seen_ns, "inferred": at},
+        4711, [picture], [tool], {"received": its.seen_ns, "inferred": at},
     )  # fmt: skip

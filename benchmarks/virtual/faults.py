@@ -26,6 +26,7 @@ MEAN_PARTS = {  # parts between two of a kind, on average
     "engine answers twice": 600,
     "engine says no verdict": 600,
     "engine scores NaN": 600,
+    "engine says OK without a picture": 600,
     "engine sends rubbish": 6_000,
     "engine killed with a question": 4_000,
     "engine hangs, is restarted": 8_000,

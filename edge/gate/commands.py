@@ -34,7 +34,7 @@ def execute(gate: "Gate", command: Command) -> Commanded:
         command = replace(command, value=str(gate.recipe))
     code = "command_done" if done else "command_refused"
     asked = {"what": command.what, "name": command.name, "value": command.value, "for_s": command.for_s}
-    gate.note(code, text, who=command.who, why=command.why, audit=command.audit, asked=asked)
+    gate.note(code, text, who=command.who, why=command.why, **command.trail(), asked=asked)
     gate.keep()
     return Commanded(command.sequence, done, text)
 

@@ -18,7 +18,7 @@ from edge.gate.alarms import Alarms, Change
 from edge.gate.commands import execute
 from edge.gate.journal import Journal
 from edge.gate.modes import KEYS, Modes
-from edge.gate.part import Judged, Part, judge, nonsense, row, utc
+from edge.gate.part import Judged, Part, judge, nonsense, row
 from edge.gate.peers import EngineLink, Peers
 from edge.gate.presented import Presented
 from edge.gate.reactions import Raised, Reactions
@@ -31,7 +31,7 @@ from edge.settings import StateFolder
 from plc_io.drivers import link
 from plc_io.handshake import Accounted, Anomaly, Confirmation, Consumed, Event, Result, Session, Trigger
 from plc_io.session import PlcSession
-from vocabulary import Clock, DeviceError, Mode, MonotonicClock, Verdict
+from vocabulary import Clock, DeviceError, Mode, MonotonicClock, Verdict, utc_now
 
 LOOK_NS = 100_000_000  # between looks at modes and alarms; a page hears from the gate as often
 BACKOFF_NS = (20_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000)  # between attempts on a lost PLC
@@ -159,7 +159,7 @@ class Gate:
                 self._triggered(event)
             case Confirmation():
                 plc = {"epoch": event.plc_epoch, "seq": event.seq, "part_id": event.part_id, "encoder": event.encoder}
-                self.records.add("confirmation", None, {"utc": utc(), "what": event.what, "plc": plc})
+                self.records.add("confirmation", None, {"utc": utc_now(), "what": event.what, "plc": plc})
                 self._react(self.reactions.confirmed(event.part_id, event.what))
             case Consumed():
                 if (sent := self.sent_ns.pop(event.number, None)) is not None:
@@ -179,9 +179,11 @@ class Gate:
     def _react(self, raised: list[Raised]) -> None:
         for one in raised:
             priority = 2 if one.rule.do == "alarm" else 1
-            changes = self.alarms.happened(one.key, one.text, priority, one.remedy, self.clock.now_ns(), utc())
+            changes = self.alarms.happened(one.key, one.text, priority, one.remedy, self.clock.now_ns(), utc_now())
             rule = [one.rule.on, one.rule.count, one.rule.within, one.rule.do, one.rule.plan]
             self.tell(changes, on=one.rule.on, do=one.rule.do, rule=rule)
+            if not changes:  # it stands already, for another part
+                self.note("alarm_again", one.text, key=one.key, on=one.rule.on, do=one.rule.do)
             self.keep()
 
     def _reset(self, asked: bool) -> None:
@@ -197,7 +199,7 @@ class Gate:
     def note(self, code: str, text: str, **more: Any) -> None:
         """One event row."""
         self.log.info("event", code=code, text=text)
-        self.records.add("event", None, {"utc": utc(), "code": code, "text": text, **more})
+        self.records.add("event", None, {"utc": utc_now(), "code": code, "text": text, **more})
 
     # ── a part's way ─────────────────────────────────────────────────────────────────────────────────────────────
     def _part(self, trigger: Trigger) -> Part:
@@ -285,7 +287,7 @@ class Gate:
     def _answered(self, answer: Inspected) -> None:
         if self.asked is None or answer.part != self.asked.number:
             self.counts["late"] += 1
-            self.records.add("late_result", answer.part, {"utc": utc(), "judged": answer.verdict})
+            self.records.add("late_result", answer.part, {"utc": utc_now(), "judged": answer.verdict})
             return
         part, self.asked = self.asked, None
         part.laps_ns["answered"] = self.clock.now_ns()
@@ -405,7 +407,7 @@ class Gate:
         ended = self.modes.look(now, self.granted(self.modes.wanted))
         for text in ended:
             self.note("mode_ended", text)
-        changes = self.alarms.look(status.conditions(self), now, utc())
+        changes = self.alarms.look(status.conditions(self), now, utc_now())
         self.tell(changes)
         if ended or changes:
             self.keep()

@@ -2,14 +2,13 @@
 
 import math
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from edge.messages import Inspect, Inspected, Why
 from plc_io.handshake import Trigger
-from vocabulary import Mode, Verdict
+from vocabulary import Mode, Verdict, utc_now
 
 HOLDING = (Mode.OBSERVE, Mode.BYPASS)  # the PLC alone releases parts; they are recorded as HOLD
 
@@ -84,7 +83,7 @@ def judge(
 
 
 def nonsense(answer: Inspected, recipe: int | None = None) -> Why | None:
-    """An answer from which nothing may be concluded: no verdict of ours, no number for a score, another recipe's."""
+    """An answer from which nothing may be concluded: no verdict, no number for a score, another recipe's, no proof."""
     if answer.verdict not in tuple(Verdict):
         return Why("engine_nonsense", f"engine said {answer.verdict!r}, which is no verdict: see logs/engine.jsonl")
     if answer.score is not None and not math.isfinite(answer.score):
@@ -92,7 +91,20 @@ def nonsense(answer: Inspected, recipe: int | None = None) -> Why | None:
     if answer.verdict != Verdict.NOT_INSPECTED and recipe not in (None, answer.recipe_number):
         text = f"engine judged by recipe {answer.recipe_number}, latched for this part was {recipe}"
         return Why("engine_nonsense", f"{text}: see logs/engine.jsonl")
+    if answer.verdict == Verdict.OK and (lacks := without_proof(answer)):
+        return Why("engine_nonsense", f"engine said OK, but {lacks}: see logs/engine.jsonl")
     return None
+
+
+def without_proof(answer: Inspected) -> str:
+    """What an OK lacks: it needs tools, each with an OK of its own on a picture of this part. Empty: nothing."""
+    if not answer.tools:
+        return "no tool looked at the part"
+    if other := [tool for tool in answer.tools if tool.verdict != Verdict.OK]:
+        return f"tool {other[0].tool} said {other[0].verdict!r}"
+    pictures = [picture.camera for picture in answer.pictures]
+    unseen = [tool for tool in answer.tools if tool.camera not in pictures]
+    return f"tool {unseen[0].tool} had no picture of camera {unseen[0].camera}" if unseen else ""
 
 
 def row(
@@ -103,7 +115,7 @@ def row(
     laps = {**part.laps_ns, **(answer.laps_ns if answer else {})}
     return {
         "station": station,
-        "utc": utc(),
+        "utc": utc_now(),
         "mode": mode,
         "verdict": judged.verdict,
         "judged": judged.judged,
@@ -144,8 +156,3 @@ def timed(picture: dict[str, Any], zero_ns: int) -> dict[str, Any]:
     for name in ("exposed", "arrived"):
         picture[f"{name}_us"] = (picture.pop(f"{name}_ns") - zero_ns) // 1000
     return picture
-
-
-def utc() -> str:
-    """UTC with milliseconds, for people."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -142,9 +142,11 @@ class Reactions:
         return stood
 
     def _count(self, on: str, matches: bool, detail: str) -> list[Raised]:
+        """What this part raises; a rule of ALWAYS that stands already is raised again, since it names another part."""
         raised = []
         for watch in self._watches:
-            if watch.rule.on == on and watch.saw(matches) and watch.rule not in self.raised:
+            again = watch.rule in ALWAYS or watch.rule not in self.raised
+            if watch.rule.on == on and watch.saw(matches) and again:
                 what, remedy = MEANING[on]
                 many = f"{watch.rule.count} of the last {watch.rule.within} " if watch.rule.within > 1 else ""
                 if watch.rule.count == watch.rule.within > 1:

@@ -8,10 +8,10 @@ import cv2
 
 from edge.atomic import replace
 from edge.recorder.disk import Disk
-from edge.recorder.ledger import tallied, utc_now
+from edge.recorder.ledger import tallied
 from edge.recorder.scan import path_of
 from edge.settings import PictureSettings
-from vocabulary import Image, Verdict
+from vocabulary import Image, Verdict, utc_now
 
 LIVE_FILES = 32  # pictures of the last parts for the page
 MB = 1_000_000

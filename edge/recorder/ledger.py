@@ -8,7 +8,6 @@ import hashlib
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +92,6 @@ def canonical(body: dict[str, Any]) -> str:
 def chain(previous: str, body: str) -> str:
     """The hash of a row."""
     return hashlib.sha256((previous + body).encode()).hexdigest()
-
-
-def utc_now() -> str:
-    """UTC with milliseconds, for people; order comes from the entry number."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def tallied(db: sqlite3.Connection, what: str) -> dict[str, int]:

@@ -7,6 +7,7 @@ import select
 import sqlite3
 import time
 from collections import OrderedDict
+from typing import Any
 
 import structlog
 
@@ -31,11 +32,11 @@ from edge.messages import (
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.recorder.archive import KEPT, Archive
 from edge.recorder.disk import Disk
-from edge.recorder.ledger import Ledger, utc_now
+from edge.recorder.ledger import Ledger
 from edge.recorder.scan import Walk
 from edge.ring import RingReader
 from edge.settings import StateFolder
-from vocabulary import LedgerError, Verdict
+from vocabulary import LedgerError, Verdict, utc_now
 
 GROUP_S = 0.05  # design §8: a commit starts within 100 ms
 RETRY_S = 0.5  # after a failed commit (full disk), with all records kept
@@ -187,7 +188,8 @@ class Recorder:
                 done, text = self._hold(int(command.name), command.value)
             except (ValueError, sqlite3.Error) as err:
                 text = f"part {command.name!r}: {err}"
-        self._event("command_done" if done else "command_refused", f"{text} ({command.who}: {command.why})")
+        code = "command_done" if done else "command_refused"
+        self._event(code, text, who=command.who, why=command.why, **command.trail())
         return Commanded(command.sequence, done, text)
 
     def _hold(self, part: int, value: str) -> tuple[bool, str]:
@@ -262,9 +264,9 @@ class Recorder:
         for web in self._peers("web"):
             self._send(web, live)
 
-    def _event(self, code: str, text: str) -> None:
+    def _event(self, code: str, text: str, **more: Any) -> None:
         self._events += 1
-        body = {"utc": utc_now(), "code": code, "text": text}
+        body = {"utc": utc_now(), "code": code, "text": text, **more}
         self.ledger.append([("event", None, self.epoch, self._events, body)])
 
     def _peers(self, role: str) -> list[Channel]:

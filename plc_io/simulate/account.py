@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +109,3 @@ def planned(path: Path, label: str) -> Planned:
     pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.ndim == 3 else image
     png = path.read_bytes() if path.suffix.lower() == ".png" else cv2.imencode(".png", image)[1].tobytes()
     return Planned(str(path), label, hashlib.sha256(pixels.tobytes()).hexdigest(), png)
-
-
-def utc() -> str:
-    """For people."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,11 +4,12 @@ import random
 from collections import deque
 from dataclasses import dataclass
 
-from plc_io.simulate.account import Account, Piece, Planned, utc
+from plc_io.simulate.account import Account, Piece, Planned
 from plc_io.simulate.faults import Fault
 from plc_io.simulate.registers import FAIL, GREY, NAMES, NONE_SEEN, PASS, Registers, Taken
 from plc_io.simulate.stage import Stage
 from plc_io.simulate.wire import Wire
+from vocabulary import utc_now
 
 COUNTS_PER_S = 1000  # encoder counts per second of belt motion
 CTRL_ENABLE, CTRL_RUNNING, CTRL_PURGE, CTRL_RESET, CTRL_AUTO, CTRL_OBSERVE, CTRL_BYPASS, CTRL_SETUP = (
@@ -171,7 +172,7 @@ class Belt:
         self._ids[edge] = part
         piece = Piece(
             part, self.registers.epoch, self.number, self.seq, truth.path if truth else None,
-            truth.sha256 if truth else None, truth.label if truth else None, utc(), round(self.lateness_ms, 3),
+            truth.sha256 if truth else None, truth.label if truth else None, utc_now(), round(self.lateness_ms, 3),
             ghost=ghost,
         )  # fmt: skip
         self.account.triggered(piece)

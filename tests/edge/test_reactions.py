@@ -78,6 +78,15 @@ def test_a_part_that_left_as_told_raises_nothing(verdict: Verdict, what: str) ->
     assert [one.rule.on for one in again] == (["passed_unproven"] if what == "passed" else [])
 
 
+def test_each_part_that_left_otherwise_is_named_although_the_stop_stands_already() -> None:
+    reactions = using()
+    for part in (5, 6):
+        reactions.told(part, Verdict.NG)
+    texts = [reactions.confirmed(part, "passed")[0].text for part in (5, 6)]
+    assert ["part 5 had NG" in texts[0], "part 6 had NG" in texts[1]] == [True, True]
+    assert len(reactions.raised) == 1
+
+
 def test_a_part_passed_over_by_the_sensors_is_unconfirmed() -> None:
     reactions = using()
     for part in (1, 2, 3):

@@ -87,6 +87,10 @@ def test_a_recipe_that_is_not_there_keeps_the_station_from_being_ready(line: Lin
     line.launch()
     line.wait_for_parts(5)
     wait_until(lambda: "recipe_unknown" in [why["code"] for why in status(line)["unmet"]], "READY to go off")
+    result = line.end_feeding()
+    assert result["problems"] == []
+    rows = line.rows()
+    assert {row["plc"]["recipe"] for row in rows if row["judged"] in ("OK", "NG")} == {1}
 
 
 def test_while_the_plc_purges_nothing_is_judged(line: LineUnderTest) -> None:
@@ -97,6 +101,9 @@ def test_while_the_plc_purges_nothing_is_judged(line: LineUnderTest) -> None:
     assert "purge" in result["not_inspected"]
     assert set(result["not_inspected"]) <= {"purge"} | LATE
     assert line.inspects_again()
+    purged = [row["part"] for row in line.rows() if "purge" in [why["code"] for why in row["reasons"]]]
+    between = [row for row in line.rows() if purged[0] <= row["part"] <= purged[-1]]
+    assert {row["verdict"] for row in between} == {"NOT_INSPECTED"}
 
 
 def test_a_part_presented_again_is_linked_and_a_decided_one_is_not_judged_again(line: LineUnderTest) -> None:
