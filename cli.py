@@ -26,6 +26,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="The last line of stdout is
 State = Annotated[Path, typer.Option("--state", help="State folder: ledger, pictures, keys, runtime files.")]
 STATE = Path("state")
 REGION = Annotated[str | None, typer.Option("--region", help="x,y,width,height of the pictures' part to look at.")]
+Inherited = Annotated[int | None, typer.Option(hidden=True, help="A descriptor of the supervisor.")]
 
 
 def show(result: dict[str, Any], as_json: bool, text: str = "") -> None:
@@ -106,22 +107,22 @@ def doctor(
 
 
 @app.command()
-def process(name: str, state: State = STATE, fd: Annotated[int | None, typer.Option(hidden=True)] = None) -> None:
+def process(name: str, state: State = STATE, fd: Inherited = None, progress_fd: Inherited = None) -> None:
     """One process of a station whose state folder exists: gate, engine, recorder or web."""
     from edge.realtime import hurry
 
     if name in ("gate", "engine"):
         hurry(helpers_stay_normal=name == "engine")
-    from edge.process import only_one
+    from edge.process import Progress, only_one
     from edge.settings import StateFolder
 
     folder = StateFolder(state)
     folder.make()
-    _lock = only_one(folder, name)  # held until this process ends
+    _lock, progress = only_one(folder, name), Progress(progress_fd)  # the lock is held until this process ends
     if name == "gate":
         from edge.gate.loop import run as run_gate
 
-        return run_gate(folder, fd)
+        return run_gate(folder, progress, fd)
     if name == "engine":
         from edge.engine.loop import run as run_process
     elif name == "recorder":
@@ -129,10 +130,10 @@ def process(name: str, state: State = STATE, fd: Annotated[int | None, typer.Opt
     elif name == "web":
         from edge.web.main import run as run_web
 
-        return run_web(folder, fd)
+        return run_web(folder, progress, fd)
     else:
         raise SettingsError(f"process {name!r}", "one of gate, engine, recorder, web")
-    return run_process(folder)
+    return run_process(folder, progress)
 
 
 @app.command()
@@ -277,6 +278,7 @@ def plc_simulate(
     account: Annotated[Path, typer.Option(help="The machine's account: one JSON line per part.")],
     plan: Annotated[Path | None, typer.Option(help="dataset.csv of the parts that come, in order.")] = None,
     stage: Annotated[Path | None, typer.Option(help="Folder that is what the camera sees.")] = None,
+    stage_at: Annotated[list[str] | None, typer.Option(help="COUNTS:DIR: what a camera further along sees.")] = None,
     wire: Annotated[Path | None, typer.Option(help="Socket of a simwire: camera that the part sensor fires.")] = None,
     parts: int | None = None,
     takt_s: float = 0.5,
@@ -306,6 +308,7 @@ def plc_simulate(
             travel_s=travel_s, deadline_ms=deadline_ms, scan_ms=scan_ms, wait_ready_s=wait_ready_s,
             faults=fault or [], seed=seed, endpoints=endpoints, observe_key=observe_key,
             reset_after_s=reset_after_s, recheck_lane=recheck_lane, bypass_key=bypass_key, allow_setup=allow_setup,
+            further=stage_at or [],
         ),
         json,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from edge.engine.last_good import load_runner
 from edge.engine.recipes import ReadyRecipe, load_recipes
 from edge.realtime import raise_priority
 from edge.settings import RealTimeSettings, StateFolder, read_station
+from edge.supervisor import take_lock
 from models.inspection import inspect
 from models.picture_health import HealthLimits
 from models.runner import Runner
@@ -34,10 +36,16 @@ def bench(
     target: Path, state: StateFolder, *, runs: int, certify: bool, margin_ms: float | None, progress: Progress
 ) -> dict[str, Any]:
     """Measure a package, or every recipe of a station. Raises SettingsError, ModelError."""
-    if target.suffix == ".toml":
-        return bench_station(target, state, runs, certify, margin_ms, progress)
-    if certify:
-        raise SettingsError(f"--certify {target}", "name a station.toml: a certificate is for a recipe")
+    with take_lock(state) if state.run.is_dir() else nullcontext():  # it takes the engine's core at its priority
+        if target.suffix == ".toml":
+            return bench_station(target, state, runs, certify, margin_ms, progress)
+        if certify:
+            raise SettingsError(f"--certify {target}", "name a station.toml: a certificate is for a recipe")
+        return bench_package(target, state, runs, progress)
+
+
+def bench_package(target: Path, state: StateFolder, runs: int, progress: Progress) -> dict[str, Any]:
+    """One package alone."""
     runner = load_runner(target, state.trust)
     policy = as_engine(RealTimeSettings())
     laps = measure([(runner, runner.package.health_limits)], runs, partial(progress, "runs"))

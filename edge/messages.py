@@ -62,11 +62,13 @@ class Inspect(Message, frozen=True):
 
     epoch: int
     part: int  # our number, unique for ever
+    look: int  # the cameras at this place, encoder counts behind the part sensor
+    cameras: list[str]
     recipe: int | None  # as latched by the PLC at the trigger; None: the station is master of the recipe
     plc_epoch: int
     trigger: int  # number of the trigger in this PLC epoch; every trigger counts, also those that are not asked
-    encoder: int | None  # latched at the trigger
-    earliest_ns: int  # the trigger is not older than this
+    encoder: int | None  # of the belt when the part was before these cameras
+    earliest_ns: int  # it was not there before this
     seen_ns: int
     expose_by_ns: int  # an exposure that starts later may show the next part: answer NOT_INSPECTED instead
     deadline_ns: int
@@ -111,6 +113,7 @@ class Inspected(Message, frozen=True):
 
     epoch: int  # the gate's, echoed
     part: int
+    look: int  # echoed
     verdict: str
     score: float | None  # of the tool that is farthest above its limit, or nearest below
     defect_class: int  # number of the worst defect's class; 0: none
@@ -144,6 +147,7 @@ class RecipeState(msgspec.Struct, frozen=True, array_like=True):
     recheck_lane: bool
     most_attempts: int
     least_spacing_counts: int | None
+    cameras: list[str]  # that look at each part
 
 
 class EngineRecipes(Message, frozen=True):

@@ -1,10 +1,14 @@
 """What each of the station's processes has in common: stop on a signal, prove progress, write a log."""
 
+import atexit
+import contextlib
 import fcntl
 import logging
 import mmap
 import os
+import queue
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import IO, TextIO, cast
@@ -17,18 +21,22 @@ from vocabulary import SettingsError
 PROCESSES = ("recorder", "gate", "engine", "web")  # in the order of starting; `uplink` comes with the hub
 LOCK_S = 1.0  # how long a process waits for its killed predecessor to be gone
 LOG_BYTES = 50_000_000  # then the log becomes NAME.1.jsonl
+LOG_LINES = 10_000  # that wait for a slow disk: minutes of the worst gate
+LOG_CLOSE_S = 1.0
 
 
 class Progress:
-    """One word of shared memory per process, written by its main loop and read by the supervisor's watchdog."""
+    """One word of shared memory per process, written by its main loop and read by the supervisor's watchdog.
 
-    def __init__(self, state: StateFolder) -> None:
-        path = state.run / "progress"
-        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.ftruncate(fd, 8 * len(PROCESSES))
+    `fd` is the supervisor's; without one nobody watches. It is memory and no file: a store into a mapped page of a disk
+    waits for the disk when that page is being written back.
+    """
+
+    def __init__(self, fd: int | None = None) -> None:
+        self.fd = os.memfd_create("jidoka-progress") if fd is None else fd
+        os.ftruncate(self.fd, 8 * len(PROCESSES))
         # One aligned 8-byte store per word. struct.pack_into writes byte by byte: a reader sees torn numbers.
-        self._words = memoryview(mmap.mmap(fd, 8 * len(PROCESSES))).cast("q")
-        os.close(fd)
+        self._words = memoryview(mmap.mmap(self.fd, 8 * len(PROCESSES))).cast("q")
 
     def mark(self, process: str) -> None:
         """The main loop came round."""
@@ -90,21 +98,43 @@ def only_one(state: StateFolder, process: str) -> IO[bytes]:
 
 
 class LogFile:
-    """A log that a full disk can not turn against the process: what can not be written is counted and left out."""
+    """A log that no disk can turn against the process: a thread writes it, and the process never waits for that.
+
+    What a full disk does not take, or a slow one not in time, is counted and left out.
+    """
 
     def __init__(self, path: Path) -> None:
         self.lost = 0
         self._file = path.open("ab", buffering=0)
+        self._lines: queue.Queue[str | None] = queue.Queue(LOG_LINES)
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
 
     def write(self, text: str) -> None:
         """One line."""
         try:
-            self._file.write(text.encode())
-        except OSError:
+            self._lines.put_nowait(text)
+        except queue.Full:
             self.lost += 1
 
     def flush(self) -> None:
-        """Nothing is buffered."""
+        """Nobody waits for the disk."""
+
+    def close(self) -> None:
+        """The last lines, if the disk takes them soon."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+            self._thread.join(LOG_CLOSE_S)
+
+    def _write(self) -> None:
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # it may be slow, whoever made it
+        while (text := self._lines.get()) is not None:
+            try:
+                self._file.write(text.encode())
+            except OSError:
+                self.lost += 1
 
 
 def rotate(path: Path) -> None:

@@ -171,7 +171,7 @@ def read_recipe(folder: Path, cameras: list[CameraSettings]) -> LoadedRecipe:
             raise SettingsError(
                 f"{path}: {where}: no camera {name!r} at this station", f"one of {', '.join(camera_names)}"
             )
-    by_encoder = [camera.name for camera in cameras if camera.trigger_source == "encoder"]
+    by_encoder = [camera.name for camera in cameras if camera.trigger_source == "encoder" or camera.position_counts]
     if by_encoder and recipe.line.least_spacing_counts is None:
         raise SettingsError(
             f"{path}: line.least_spacing_counts: missing", f"camera {by_encoder[0]!r} is triggered by the encoder"

@@ -21,9 +21,12 @@ class CameraSettings(Strict):
         default=0,
         ge=0,
         le=600_000,
-        description="wired: from the PLC's trigger to the exposure, measured on an empty belt",
+        description="wired: from the part's arrival (the trigger, or position_counts) to the exposure",
     )
     trigger_offset_counts: int = Field(default=0, ge=0, lt=2**31, description="encoder: the same in encoder counts")
+    position_counts: int = Field(
+        default=0, ge=0, lt=2**30, description="how far behind the part sensor it looks, in encoder counts of the belt"
+    )
     frame_timeout_ms: float = Field(default=500, gt=0, le=10_000)
     settings: dict[str, float | str] = Field(default_factory=dict)
 

@@ -40,8 +40,8 @@ PR_SET_PDEATHSIG = 1  # sys/prctl.h
 class Child:
     """One process of the station through all its lives."""
 
-    def __init__(self, name: str, command: list[str], log: Path, keep_fd: int | None) -> None:
-        self.name, self.command, self.log, self.keep_fd = name, command, log, keep_fd
+    def __init__(self, name: str, command: list[str], log: Path, keep_fds: list[int]) -> None:
+        self.name, self.command, self.log, self.keep_fds = name, command, log, keep_fds
         self.popen: subprocess.Popen[bytes] | None = None
         self.deaths = 0
         self.started = 0.0
@@ -55,7 +55,7 @@ class Child:
                 stdout=errors,
                 stderr=errors,
                 stdin=subprocess.DEVNULL,
-                pass_fds=() if self.keep_fd is None else (self.keep_fd,),
+                pass_fds=self.keep_fds,
                 preexec_fn=die_with_parent,
             )
         self.started = time.monotonic()
@@ -91,7 +91,7 @@ class Supervisor:
         host, port = self.listening.getsockname()[:2]
         self.url = f"http://{host}:{port}"
         self.log: structlog.typing.FilteringBoundLogger = start_log(state, "supervisor", name, new_epoch())
-        self.progress = Progress(state)
+        self.progress = Progress()
         self.held = journal.make()
         self.children = [self._child(process) for process in PROCESSES]
 
@@ -136,6 +136,7 @@ class Supervisor:
         self.state.endpoints.unlink(missing_ok=True)
         self.listening.close()
         os.close(self.held)
+        os.close(self.progress.fd)
         self.lock.close()
 
     def write_endpoints(self) -> None:
@@ -147,10 +148,12 @@ class Supervisor:
 
     def _child(self, process: str) -> Child:
         command = [sys.executable, "-P", "-m", "cli", "process", process, "--state", str(self.state.root)]
-        fd = {"web": self.listening.fileno(), "gate": self.held}.get(process)
-        if fd is not None:
+        fds = [self.progress.fd]
+        command += ["--progress-fd", str(self.progress.fd)]
+        if (fd := {"web": self.listening.fileno(), "gate": self.held}.get(process)) is not None:
+            fds.append(fd)
             command += ["--fd", str(fd)]
-        return Child(process, command, self.state.logs / f"{process}.err", fd)
+        return Child(process, command, self.state.logs / f"{process}.err", fds)
 
 
 def take_lock(state: StateFolder) -> IO[bytes]:

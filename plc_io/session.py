@@ -87,6 +87,7 @@ class PlcSession:
         self._events: list[Event] = []  # happened, not handed on yet: an error half-way loses none
         self.status = Status()
         self.plc = PlcView()
+        self.polled_ns: tuple[int | None, int] = None, 0  # when the last exchange before the last one was asked; now
         self.reasons: list[Reason] = [Reason("plc_not_seen", "the PLC was not reached yet")]
         self._open = False
         self._beat: int | None = None
@@ -141,6 +142,7 @@ class PlcSession:
             self._other_map(get(words, PLC_HEADER["MAP_VERSION"]))
             return
         self._map_told = False
+        self.polled_ns = self.handshake.last_poll_ns, now
         events, reads = self.handshake.header(words, now)
         self._events += events
         self._look(words, now)

@@ -45,7 +45,7 @@ PLC_HEADER = block(
     ("PLC_HB", 1, f"+1 every {HEARTBEAT_MS} ms"),
     ("PLC_EPOCH", 2, "new at each PLC start, never 0"),
     ("RECIPE_REQ", 1, "recipe number wanted"),
-    ("DEADLINE_MS", 1, "trigger → verdict consumed, as the belt demands; 0: the recipe's holds"),
+    ("DEADLINE_MS", 1, "trigger, or the last camera further along → verdict consumed; 0: the recipe's holds"),
     ("TRIG_SEQ", 1, "last trigger written to the trigger ring; 0: none in this epoch"),
     ("CONF_SEQ", 1, "last entry written to the confirm ring; 0: none"),
     ("ACK_SEQ", 1, "last result consumed; 0: none of this vision epoch"),

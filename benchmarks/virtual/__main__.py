@@ -14,11 +14,11 @@ BEFORE_WRAP = 1_000  # the u32 counters wrap after so many parts
 
 
 def run(
-    folder: Path, parts: int, seed: int, hard: float, told: Callable[[float, float], None]
+    folder: Path, parts: int, seed: int, hard: float, told: Callable[[float, float], None], further: int = 0
 ) -> tuple[World, Check, float]:
     """One run and its check."""
     calm = range(parts * 4 // 10, parts * 5 // 10)
-    world = World(folder, parts, (1 << 32) - BEFORE_WRAP, Schedule(seed, hard, calm))
+    world = World(folder, parts, (1 << 32) - BEFORE_WRAP, Schedule(seed, hard, calm), further)
     took = play(world, told)
     check = Check(world.machine, world.engine)
     check.run(world.state.ledger)
@@ -40,6 +40,7 @@ def main() -> int:
     options.add_argument("--parts", type=int, default=1_000_000)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--hard", type=float, default=1.0, help="faults so many times as often")
+    options.add_argument("--further", type=int, default=0, help="a second camera so many counts (ms of belt) behind")
     options.add_argument("--state", type=Path, help="keep the run's ledger here")
     asked = options.parse_args()
 
@@ -47,7 +48,9 @@ def main() -> int:
         print(f"{share:>5.0%} after {seconds:.0f} s, peak memory {peak_mb():.0f} MB", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="jidoka-virtual-") as temporary:
-        world, check, took = run(asked.state or Path(temporary), asked.parts, asked.seed, asked.hard, told)
+        world, check, took = run(
+            asked.state or Path(temporary), asked.parts, asked.seed, asked.hard, told, asked.further
+        )
     machine, engine = world.machine, world.engine
     print(f"{machine.count:,} parts, seed {asked.seed}: {took:.0f} s, {machine.count / took:.0f} parts/s, "
           f"{world.now / 1e9:.0f} virtual seconds, {world.wire.requests:,} requests")  # fmt: skip

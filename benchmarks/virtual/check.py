@@ -44,6 +44,7 @@ class Check:
             self.triggered(part)
         self.ask(not self.machine.twice, "verdict told twice", str(self.machine.twice))
         self.ask(not self.engine.strange, "asked about another trigger", str(self.engine.strange))
+        self.ask(not self.engine.elsewhere, "asked about a part that is elsewhere", str(self.engine.elsewhere))
         self.ask(not self.engine.too_young, "trigger told younger than it is", str(self.engine.too_young))
 
     def part(self, row: dict[str, Any]) -> None:
@@ -72,7 +73,10 @@ class Check:
         self.not_taken += not took
         if verdict != "NOT_INSPECTED":
             self.ask(engine.said[part] == CODES[verdict], "verdict that the engine did not give", f"{plc} {verdict}")
-            late = engine.said_ns[part] - machine.at_ns[part] > DEADLINE_MS * 1_000_000
+            late = engine.said_ns[part] - machine.seen_ns[part] > DEADLINE_MS * 1_000_000
+            cameras = [picture["camera"] for picture in row["pictures"]]
+            every = ["top", "back"] if machine.further else ["top"]
+            self.ask(cameras == every, "a camera is missing", f"{plc} {cameras}")
             self.ask(not late, "verdict from an answer after the deadline", f"{plc} {verdict}")
 
     def triggered(self, part: int) -> None:

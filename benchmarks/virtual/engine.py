@@ -25,6 +25,7 @@ from edge.messages import (
 
 NAMES = {OK: "OK", NG: "NG", RECHECK: "RECHECK", NOT_INSPECTED: "NOT_INSPECTED"}
 NONSENSE, LATE = 9, 10  # answers from which nothing may be concluded
+WORSE = (0, OK, RECHECK, NG, NOT_INSPECTED, NONSENSE, LATE)  # the last one wins
 SCORES = {OK: 0.4, NG: 1.7, RECHECK: 1.05, NOT_INSPECTED: None}
 
 
@@ -40,6 +41,7 @@ class Engine:
         self.back_at = self.deaf_until = self.epoch = self._order = 0
         self.strange = 0  # questions about a trigger that the machine never gave, or with another belt position
         self.asked_again = 0
+        self.elsewhere = 0  # questions about a part that is not before that camera, but the next part may be
         self.too_young = 0  # questions that say the trigger is younger than it is
         self.rang = False  # the gate has something to read
 
@@ -91,15 +93,20 @@ class Engine:
         if self.channel is not None:
             self.epoch += 1
             self._send(Hello("engine", self.epoch, 1), now)
-            self._send(EngineRecipes(self.epoch, {1: RECIPE}), now)
+            self._send(EngineRecipes(self.epoch, {1: BOTH if self.machine.further else RECIPE}), now)
             self._send(state(self.epoch, 0), now)
 
     def _asked(self, its: Inspect, now: int) -> None:
-        part = self.machine.index(its.plc_epoch, its.trigger)
-        if part is None or its.encoder != self.machine.at_ns[part] // MS:
+        machine = self.machine
+        part = machine.index(its.plc_epoch, its.trigger)
+        if part is None or its.encoder != machine.at_belt[part] // MS + its.look:
             self.strange += 1
             return
-        self.too_young += its.earliest_ns > self.machine.at_ns[part]
+        there = machine.at_ns[part] if not its.look else machine.seen_ns[part] or 1 << 62
+        self.too_young += its.earliest_ns > there
+        gone = machine.moved - machine.at_belt[part] - its.look * MS
+        too_late = bool(machine.further) and now > its.expose_by_ns  # nothing is exposed any more
+        self.elsewhere += bool(its.look) and not too_late and not 0 <= gone < 0.75 * machine.takt
         faults, chance = self.faults, self.chance
         if faults.take("engine silent 2 s"):
             self.deaf_until = now + 2_000 * MS
@@ -114,7 +121,7 @@ class Engine:
         if faults.take("engine sends rubbish"):
             self._later(now + MS, b"\xc1rubbish")
             return
-        draw = chance.random()
+        draw = 1.0 if too_late else chance.random()
         code = OK if draw < 0.9 else NG if draw < 0.96 else RECHECK if draw < 0.98 else NOT_INSPECTED
         at = now + faults.span_ns(0.0005, 0.003)
         if faults.take("engine late"):
@@ -126,9 +133,11 @@ class Engine:
             code, answer = NONSENSE, inspected(its, "OK", math.nan, at)
         elif faults.take("engine says OK without a picture"):
             code, answer = NONSENSE, replace(inspected(its, "OK", SCORES[OK], at), pictures=[])
-        if self.said[part]:
+        code = code if at < its.deadline_ns else LATE
+        if self.said[part] and not its.look:
             self.asked_again += 1
-        self.said[part], self.said_ns[part] = code if at < its.deadline_ns else LATE, at
+        worse = its.look and WORSE.index(self.said[part]) > WORSE.index(code)
+        self.said[part], self.said_ns[part] = self.said[part] if worse else code, at
         if faults.take("engine names another part"):
             self._later(at - 1, inspected(its, "OK", 0.1, at, part=its.part + 1))
         if faults.take("engine echoes another gate"):
@@ -150,7 +159,8 @@ class Engine:
             self.die(now, 0.0, 0.05)
 
 
-RECIPE = RecipeState("virtual", 4711, [], [], 0.004, 50.0, 40.0, [], True, 1, None)
+RECIPE = RecipeState("virtual", 4711, [], [], 0.004, 50.0, 40.0, [], True, 1, None, ["top"])
+BOTH = replace(RECIPE, cameras=["top", "back"], exposure_window_ms=7.0, least_spacing_counts=15)  # of the slow takt
 
 
 def state(epoch: int, sequence: int) -> EngineState:
@@ -163,9 +173,10 @@ def inspected(
 ) -> Inspected:
     """An answer of one tool on one picture."""
     why = [] if verdict == "OK" else [Why("virtual", f"{verdict} by lot")]
-    picture = Picture("top", f"{its.trigger:064x}", 8, 8, 1, at - MS, at, "device", None, None, None, 0)
-    tool = ToolResult("surface", "top", "f" * 64, verdict, None, "defect", "major", score, 0.5, None, [], {})
+    camera = its.cameras[0]
+    picture = Picture(camera, f"{its.trigger:064x}", 8, 8, 1, at - MS, at, "device", None, None, None, 0)
+    tool = ToolResult("surface", camera, "f" * 64, verdict, None, "defect", "major", score, 0.5, None, [], {})
     return Inspected(
-        its.epoch if epoch is None else epoch, its.part if part is None else part, verdict, score, 0, why, "virtual", 1,
-        4711, [picture], [tool], {"received": its.seen_ns, "inferred": at},
+        its.epoch if epoch is None else epoch, its.part if part is None else part, its.look, verdict, score, 0, why,
+        "virtual", 1, 4711, [picture], [tool], {"received": its.seen_ns, "inferred": at},
     )  # fmt: skip

@@ -10,6 +10,7 @@ MEAN_PARTS = {  # parts between two of a kind, on average
     "trigger skipped": 800,
     "link down 50 … 400 ms": 4_000,
     "PLC restarted": 40_000,
+    "belt stops 0.1 … 1 s": 4_000,
     "gate killed between rounds": 20_000,
     "gate killed before a request": 20_000,
     "gate killed after a request": 20_000,

@@ -12,25 +12,32 @@ TRIGGERS, CONFIRMS, RESULTS = 40, 264, 1020
 STATUS, VISION_EPOCH = 1001, 1003
 MS = 1_000_000
 SCAN, TAKT, TRAVEL, DEADLINE_MS = 2 * MS, 4 * MS, 120 * MS, 60
+SLOW_TAKT = 20 * MS  # with a second camera: a poll sees the belt before it has gone half a spacing on
 OK, NG, RECHECK, NOT_INSPECTED = 1, 2, 3, 4
 REJECTED, PASSED, LANE = 1, 2, 3  # the codes of the confirm ring
 U32 = 1 << 32
 
 
 class Machine:
-    """Memory, program and belt. What it knows of each part lies in arrays, so a million parts cost 30 MB at once."""
+    """Memory, program and belt. What it knows of each part lies in arrays, so a million parts cost 50 MB at once.
 
-    def __init__(self, parts: int, first: int, faults: Schedule) -> None:
-        self.parts, self.first, self.faults = parts, first, faults
+    The encoder counts milliseconds of belt motion. `further`: a second camera so many counts behind the part sensor.
+    """
+
+    def __init__(self, parts: int, first: int, faults: Schedule, further: int = 0) -> None:
+        self.parts, self.first, self.faults, self.further = parts, first, faults, further
+        self.takt = SLOW_TAKT if further else TAKT
         self.epochs, self.numbers, self.ids = (array("I", bytes(4 * parts)) for _ in range(3))
-        self.at_ns = array("Q", bytes(8 * parts))
+        self.at_ns, self.at_belt, self.seen_ns = (array("Q", bytes(8 * parts)) for _ in range(3))  # last camera: seen
+        self.moved, self.scanned, self.stands_until = 0, 0, 0  # ns of belt motion
+        self.coming: deque[int] = deque()  # on the way to the last camera
         self.took, self.routed = bytearray(parts), bytearray(parts)  # verdict taken, way out; 0: none
         self.took_us = array("I", bytes(4 * parts))  # after the trigger
         self.count = 0  # triggers so far
         self.begins: dict[int, int] = {}  # epoch → index of its first part
         self.late = self.refused = self.twice = self.rejects = self.timeouts = self.stops = 0
         self.wraps = Counter(triggers=0, results=0, confirmations=0)
-        self.epoch, self.next_at, self.off_until = 70_000, TAKT, 0
+        self.epoch, self.next_at, self.off_until = 70_000, self.takt, 0
         self.next_scan = SCAN
         self.power_up(0)
         if parts <= 65_535:  # a short run begins shortly before its sequences wrap
@@ -53,10 +60,11 @@ class Machine:
             self.routed[part] = REJECTED
             self.rejects += 1
         self.belt.clear()
+        self.coming.clear()
         self.known: dict[int, int] = {}  # part id → index, on the belt
         self.mend: list[tuple[int, int, list[int]]] = []  # when, address, entry: half written triggers
         self.begins[self.epoch] = self.count
-        self.off_until, self.next_at = off_until, max(self.next_at, off_until)
+        self.off_until = off_until
         self.w[MAP], self.w[CTRL], self.w[DEADLINE] = 1, 0b10011, DEADLINE_MS
         self.long(EPOCH, self.epoch)
 
@@ -77,7 +85,12 @@ class Machine:
         """One cycle."""
         self.next_scan = now + SCAN
         if now < self.off_until:
+            self.scanned = now
             return
+        if self.faults.take("belt stops 0.1 … 1 s"):
+            self.stands_until = now + self.faults.span_ns(0.1, 1.0)
+        self.moved += now - self.scanned if now >= self.stands_until else 0
+        self.scanned = now
         w = self.w
         vision = w[VISION_EPOCH] * 65536 + w[VISION_EPOCH + 1]
         if vision != self.vision:
@@ -91,19 +104,21 @@ class Machine:
             self.wraps["results"] += self.next_result == 65535
             self.next_result = self.next_result % 65535 + 1
             at = RESULTS + (self.next_result - 1) % 8 * 12
-        while self.belt and now >= self.belt[0][0]:
+        while self.coming and self.moved >= self.at_belt[self.coming[0]] + self.further * MS:
+            self.seen_ns[self.coming.popleft()] = now
+        while self.belt and self.moved >= self.belt[0][0]:
             self.leave(self.belt.popleft()[1], now)
         while self.mend and now >= self.mend[0][0]:
             _, at, entry = self.mend.pop(0)
             w[at : at + 7] = entry
         if not self.count and not vision:
-            self.next_at = now + 500 * MS  # the first part comes when both have met: accounting begins there
-        if self.count < self.parts and now >= self.next_at:
-            self.next_at += int(TAKT * self.faults.chance.uniform(0.75, 1.25))
+            self.next_at = self.moved + 500 * MS  # the first part comes when both have met: accounting begins there
+        if self.count < self.parts and self.moved >= self.next_at:
+            self.next_at += int(self.takt * self.faults.chance.uniform(0.75, 1.25))
             self.trigger(now)
         w[BEAT] = now // (100 * MS) % 65536
         self.long(PARTS, (self.first + self.count) % U32)
-        self.long(ENCODER, now // MS % U32 or 1)
+        self.long(ENCODER, self.moved // MS % U32 or 1)
         faulty = w[STATUS] >> 2 & 1 and now // (500 * MS) % 2  # an operator who presses reset
         w[CTRL] = 0b11011 if faulty else 0b10011
 
@@ -113,12 +128,13 @@ class Machine:
         code = entry[6]
         if part is None or not self.fits(entry, part):
             self.refused += 1
-        elif now - self.at_ns[part] > DEADLINE_MS * MS:
+        elif self.seen_ns[part] and now - self.seen_ns[part] > DEADLINE_MS * MS:
             self.late += 1
         elif self.took[part]:
             self.twice += 1
         else:
-            self.took[part], self.took_us[part] = code, (now - self.at_ns[part]) // 1000
+            seen = self.seen_ns[part] or now  # before the last camera: of a part that can't be judged any more
+            self.took[part], self.took_us[part] = code, (now - seen) // 1000
 
     def fits(self, entry: list[int], part: int) -> bool:
         """Epoch, sequence, verdict and its complement."""
@@ -139,7 +155,7 @@ class Machine:
         self.wraps["confirmations"] += self.confirmations == 65535
         self.confirmations = self.confirmations % 65535 + 1
         at = CONFIRMS + (self.confirmations - 1) % 32 * 7
-        name, belt = self.ids[part], now // MS
+        name, belt = self.ids[part], self.moved // MS
         self.w[at : at + 7] = [
             self.confirmations, name >> 16, name & 65535, way, belt >> 16 & 65535, belt & 65535, self.confirmations
         ]  # fmt: skip
@@ -151,11 +167,16 @@ class Machine:
         name = (self.first + part) % (U32 - 1) + 1  # an id is never 0
         self.faults.at(part)
         self.epochs[part], self.numbers[part], self.ids[part], self.at_ns[part] = self.epoch, self.number, name, now
+        self.at_belt[part] = self.moved
         self.count += 1
-        self.belt.append((now + TRAVEL, part))
+        self.belt.append((self.moved + self.further * MS + TRAVEL, part))
+        if self.further:
+            self.coming.append(part)
+        else:
+            self.seen_ns[part] = now
         self.known[name] = part
         self.wraps["triggers"] += self.number % 65535 == 1 < self.number
-        seq, belt = (self.number - 1) % 65535 + 1, now // MS
+        seq, belt = (self.number - 1) % 65535 + 1, self.moved // MS
         at = TRIGGERS + (seq - 1) % 32 * 7
         self.w[TRIG_SEQ] = seq
         if self.faults.take("trigger skipped"):

@@ -24,23 +24,25 @@ STATION = """name = "virtual"
 mode = "AUTO"
 allow_provisional = true
 recipe = "virtual"
-cameras = [{name = "top", uri = "sim:"}]
+cameras = [CAMERAS]
 plc = {uri = "modbus://127.0.0.1:1", poll_ms = 4, transport_ms = 10}
 pictures = {min_free_mb = 0, ballast_mb = 0}
 """
+TOP = '{name = "top", uri = "sim:"}'
 REQUEST, TIMEOUT, ROUND = 150_000, 20 * MS, 30_000  # ns that a request, a lost one, and a round of the gate take
 
 
 class World:
     """The clock; `run` lets time pass."""
 
-    def __init__(self, folder: Path, parts: int, first: int, faults: Schedule) -> None:
+    def __init__(self, folder: Path, parts: int, first: int, faults: Schedule, further: int = 0) -> None:
         self.now, self.faults = 1, faults
+        back = f', {{name = "back", uri = "sim:", position_counts = {further}}}' if further else ""
         self.state = StateFolder(folder)
         self.state.make()
-        (folder / "station.toml").write_text(STATION, encoding="utf-8")
+        (folder / "station.toml").write_text(STATION.replace("CAMERAS", TOP + back), encoding="utf-8")
         self.state.station_file.write_text(str(folder / "station.toml"), encoding="utf-8")
-        self.machine = Machine(parts, first, faults)
+        self.machine = Machine(parts, first, faults, further)
         self.engine = Engine(self.state.socket("gate"), self.machine, faults)
         self.recorder = Keeper(self.state, faults)
         self.wire = Wire(self)

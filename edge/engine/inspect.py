@@ -72,6 +72,7 @@ class Answer:
         return Inspected(
             request.epoch,
             request.part,
+            request.look,
             worst(self.verdicts),
             max(self.looks.values(), key=lambda look: look.share).score if self.looks else None,
             max(self.classes, key=lambda one: (SEVERITY.index(one[0]), -one[1]), default=(None, 0))[1],
@@ -94,8 +95,8 @@ def inspect_part(
         answer.fail("engine_late", "the request was past its deadline when the engine came to it")
         return answer
     try:
-        frames = expose(request, [cameras[name] for name in recipe.cameras], clock, leases, answer)
-        for tool in recipe.tools:
+        frames = expose(request, [cameras[name] for name in request.cameras], clock, leases, answer)
+        for tool in [tool for tool in recipe.tools if tool.tool.camera in request.cameras]:
             judge(recipe.loaded.recipe, tool, answer.looks[tool.tool.camera], frames[tool.tool.camera], answer)
     except JoinFailed as err:
         answer.fail(err.reason.code, str(err))

@@ -160,6 +160,7 @@ class Engine:
             line.recheck_lane,
             line.most_attempts,
             line.least_spacing_counts,
+            ready.cameras,
         )
 
     def _named(self, name: str) -> ReadyRecipe:
@@ -266,9 +267,9 @@ def unproven(ready: ReadyRecipe, state: StateFolder) -> list[Why]:
     return found
 
 
-def run(state: StateFolder) -> None:
+def run(state: StateFolder, progress: Progress) -> None:
     """The process `engine`."""
-    stop, progress, engine = Stop(), Progress(state), Engine(state, MonotonicClock())
+    stop, engine = Stop(), Engine(state, MonotonicClock())
     cv2.setNumThreads(1)  # its pool would run at normal priority while the engine waits for it
     real_time = engine.station.real_time
     engine.degraded = raise_priority(real_time.engine_priority, real_time.engine_core, helpers_stay_normal=True)

@@ -13,30 +13,31 @@ from typing import Any
 
 import structlog
 
-from edge.gate import change_over, standing, status
+from edge.gate import admission, change_over, standing, status
 from edge.gate.alarms import Alarms, Change
 from edge.gate.commands import execute
+from edge.gate.finish import finish, not_inspected
 from edge.gate.journal import Journal
+from edge.gate.looks import BeltPosition, Look, arrival, looks_of
 from edge.gate.modes import KEYS, Modes
-from edge.gate.part import Judged, Part, judge, nonsense, row
+from edge.gate.part import Part, nonsense
 from edge.gate.peers import EngineLink, Peers
 from edge.gate.presented import Presented
 from edge.gate.reactions import Raised, Reactions
-from edge.gate.records import BEHIND, FEW, TOO_MANY, Records
+from edge.gate.records import FEW, TOO_MANY, Records
 from edge.gate.transport import Transport
 from edge.messages import Hello, Inspected, RecipeState, Why
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.realtime import raise_priority
 from edge.settings import StateFolder
 from plc_io.drivers import link
-from plc_io.handshake import Accounted, Anomaly, Confirmation, Consumed, Event, Result, Session, Trigger
+from plc_io.handshake import Accounted, Anomaly, Confirmation, Consumed, Event, Session, Trigger
 from plc_io.session import PlcSession
 from vocabulary import Clock, DeviceError, Mode, MonotonicClock, Verdict, utc_now
 
 LOOK_NS = 100_000_000  # between looks at modes and alarms; a page hears from the gate as often
 BACKOFF_NS = (20_000_000, 50_000_000, 100_000_000, 250_000_000, 500_000_000)  # between attempts on a lost PLC
 BATCH = 100  # events of the PLC per round, so that the heartbeat goes on through any number of them
-MAX_WAITING = 64  # parts that wait for the engine; above that the oldest are past their deadline anyway
 
 
 class Gate:
@@ -55,6 +56,7 @@ class Gate:
         self.events: deque[Event] = deque()  # of the PLC, not dealt with yet: thousands after a long absence
         self.waiting: deque[Part] = deque()  # triggered, not asked yet
         self.asked: Part | None = None
+        self.travelling: list[Part] = []  # on the belt between two cameras, oldest first
         self.degraded: list[str] = []
         self.modes = Modes(self.station.mode)
         self.alarms = Alarms()
@@ -86,6 +88,7 @@ class Gate:
         for _ in range(min(BATCH, len(self.events))):
             if self.records.numbers_left >= FEW:
                 self._happened(self.events.popleft())
+        self._arrive()
         self._expire()
         self._ask()
         self.engine.ping()
@@ -101,8 +104,8 @@ class Gate:
         return bool(select.select(peers, [], [], left_s)[0])  # select keeps microseconds; poll and epoll round to ms
 
     def in_flight(self) -> list[Part]:
-        """Asked, then waiting."""
-        return [*([self.asked] if self.asked else []), *self.waiting]
+        """Asked, then waiting, then between two cameras."""
+        return [*([self.asked] if self.asked else []), *self.waiting, *self.travelling]
 
     # ── the PLC ──────────────────────────────────────────────────────────────────────────────────────────────────
     def _poll(self) -> None:
@@ -150,8 +153,8 @@ class Gate:
         """A hole in the ledger that a killed gate left behind."""
         now = self.clock.now_ns()
         trigger = Trigger(plc_epoch, number, 0, None, None, None, parts, now, None, None)
-        why = Why("gate_restarted", "gate was restarted before this part's verdict was recorded")
-        self._finish(self._part(trigger), Verdict.NOT_INSPECTED, [why], None)
+        why = "gate was restarted before this part's verdict was recorded"
+        not_inspected(self, self._part(trigger), [Why("gate_restarted", why)])
 
     def _happened(self, event: Event) -> None:
         match event:
@@ -160,7 +163,7 @@ class Gate:
             case Confirmation():
                 plc = {"epoch": event.plc_epoch, "seq": event.seq, "part_id": event.part_id, "encoder": event.encoder}
                 self.records.add("confirmation", None, {"utc": utc_now(), "what": event.what, "plc": plc})
-                self._react(self.reactions.confirmed(event.part_id, event.what))
+                self.react(self.reactions.confirmed(event.part_id, event.what))
             case Consumed():
                 if (sent := self.sent_ns.pop(event.number, None)) is not None:
                     self.last_part["consumed_us"] = (event.seen_ns - sent) // 1000
@@ -170,13 +173,22 @@ class Gate:
                 self.note("plc_session", event.text, plc=plc)  # where accounting stands before the first part's row
                 if not event.resumed:
                     self.reactions.forget_belt()
+                    self._emptied()
             case Anomaly():
                 self.counts["anomalies"] += 1
                 self.note(event.code, event.text)
                 if event.code == "counter_mismatch":
-                    self._react(self.reactions.mismatch(event.text))
+                    self.react(self.reactions.mismatch(event.text))
 
-    def _react(self, raised: list[Raised]) -> None:
+    def _emptied(self) -> None:
+        """A PLC that was restarted has purged its belt: no part comes to its next camera any more."""
+        parts, self.travelling = self.travelling, []
+        for part in parts:
+            why = "the PLC was restarted while the belt carried this part to its next camera"
+            not_inspected(self, part, [Why("plc_restarted", why)])
+
+    def react(self, raised: list[Raised]) -> None:
+        """Alarms, and rows that say so."""
         for one in raised:
             priority = 2 if one.rule.do == "alarm" else 1
             changes = self.alarms.happened(one.key, one.text, priority, one.remedy, self.clock.now_ns(), utc_now())
@@ -206,11 +218,17 @@ class Gate:
         """Windows count from the previous poll: the trigger may be as old as that."""
         recipe = change_over.latched(self, trigger.recipe)
         its = self.engine.recipe(recipe)
-        oldest = trigger.earliest_ns if trigger.earliest_ns is not None else trigger.seen_ns
-        window_ms = its.exposure_window_ms if its else 0.0
-        expose_by, deadline = oldest + int(window_ms * 1e6), oldest + int(self.deadline_ms(its) * 1e6)
+        looks = deque(looks_of(self.station.cameras, its.cameras if its else []) or [Look(0, [])])
         attempt, first = self.presented.attempt(trigger)
-        return Part(self.records.next_part(), trigger, expose_by, deadline, attempt, first, recipe)
+        part = Part(self.records.next_part(), trigger, looks, attempt=attempt, first=first, recipe=recipe)
+        if part.look.position == 0:
+            oldest = trigger.earliest_ns if trigger.earliest_ns is not None else trigger.seen_ns
+            part.arrived(oldest, trigger.seen_ns, *self._times(its))
+        return part
+
+    def _times(self, its: RecipeState | None) -> tuple[int, int]:
+        """Window and deadline after a part is before its cameras, in nanoseconds."""
+        return int((its.exposure_window_ms if its else 0.0) * 1e6), int(self.deadline_ms(its) * 1e6)
 
     def deadline_ms(self, its: RecipeState | None) -> float:
         """The recipe's, or the PLC's less plc.transport_ms if shorter; a banner tells when transport takes more."""
@@ -220,156 +238,82 @@ class Gate:
 
     def _triggered(self, trigger: Trigger) -> None:
         part = self._part(trigger)
-        its = self.engine.recipe(part.recipe)
         self.transport.trigger(trigger.earliest_ns, trigger.seen_ns)
         for earlier in self.in_flight():
-            earlier.next_seen_ns = earlier.next_seen_ns or trigger.seen_ns
-        if trigger.fault is not None:
-            reason = Why(trigger.fault.code, trigger.fault.text)
-            self._finish(part, Verdict.NOT_INSPECTED, [reason], None)
-        elif again := self.presented.refused(trigger, its.most_attempts if its else 1) or self._still_judged(trigger):
-            self._finish(part, Verdict.NOT_INSPECTED, [again], None)
-        elif late := self._published_late(trigger, its.least_spacing_counts if its else None):
-            self._finish(part, Verdict.NOT_INSPECTED, [late], None)
-        elif unmet := self.cannot_inspect(part.recipe):
-            self._finish(part, Verdict.NOT_INSPECTED, unmet, None)
+            if earlier.look.position == 0:
+                earlier.next_seen_ns = earlier.next_seen_ns or trigger.seen_ns
+        if why := admission.refused(self, part):
+            not_inspected(self, part, why)
+        elif part.look.position:
+            self.travelling.append(part)
         else:
             self.waiting.append(part)
 
-    def _still_judged(self, trigger: Trigger) -> Why | None:
-        """The same id is before the engine at this moment."""
-        same = [one for one in self.in_flight() if one.trigger.part_id and one.trigger.part_id == trigger.part_id]
-        return (
-            Why("presented_again", f"part id {trigger.part_id} is being judged as part {same[0].number}")
-            if same
-            else None
-        )
-
-    def _published_late(self, trigger: Trigger, spacing: int | None) -> Why | None:
-        """By the encoder the part has left the camera: its sensor saw it long before the PLC told us."""
-        follows = any(camera.trigger_source == "software" for camera in self.station.cameras)
-        if not follows or spacing is None or trigger.behind is None or 2 * trigger.behind < spacing:
-            return None
-        text = f"the belt moved {trigger.behind} counts between the part sensor and this trigger, spacing is {spacing}"
-        return Why("trigger_late", f"{text}: speed up the PLC's scan")
-
-    def cannot_inspect(self, latched: int | None = None) -> list[Why]:
-        """Why no part can be judged now, or none with this recipe latched; empty: ask the engine."""
-        if unsafe := self.unsafe():
-            return unsafe
-        if len(self.waiting) >= MAX_WAITING:
-            return [Why("too_many_waiting", f"{len(self.waiting)} parts wait for the engine")]
-        return self.engine.unmet() or change_over.why_not(self, latched)
-
-    def unsafe(self) -> list[Why]:
-        """Why nothing may be OK now, whatever a picture shows."""
-        if self.plc is not None and self.plc.plc.purge:
-            return [Why("purge", "the PLC purges the belt: CTRL bit purge")]
-        if len(self.records.held) >= BEHIND or self.records.journal.full:
-            return [Why("recorder_behind", f"{len(self.records.held)} rows not on disk yet: see logs/recorder.jsonl")]
-        return []
+    def _arrive(self) -> None:
+        """Parts that the belt has brought before their next cameras, or beyond them, by the last poll."""
+        if not self.travelling or self.plc is None or self.plc_fault is not None:
+            return
+        belt = BeltPosition(self.plc.handshake.encoder, *self.plc.polled_ns)
+        for part in list(self.travelling):
+            its = self.engine.recipe(part.recipe)
+            spacing = its.least_spacing_counts if its else None
+            there = arrival(part.trigger.encoder or 0, part.look, belt, spacing or 1)
+            if there is False:
+                continue
+            self.travelling.remove(part)
+            if there is True:
+                oldest = belt.earliest_ns if belt.earliest_ns is not None else belt.seen_ns
+                part.arrived(oldest, belt.seen_ns, *self._times(its))
+                self.waiting.append(part)
+            else:
+                not_inspected(self, part, [there])
 
     def _ask(self) -> None:
         """Give the engine the oldest waiting part, if it owes nothing."""
         while self.waiting and self.asked is None and self.engine.owes is None:
             part = self.waiting.popleft()
             if unmet := self.engine.unmet():
-                self._finish(part, Verdict.NOT_INSPECTED, unmet, None)
+                not_inspected(self, part, unmet)
                 continue
             part.asked_ns = part.laps_ns["asked"] = self.clock.now_ns()
             request = part.request(self.epoch)
             if self.engine.ask(request):
                 self.asked = part
             else:
-                why = Why("engine_absent", "engine took no request: it is being restarted, or see logs/engine.jsonl")
-                self._finish(part, Verdict.NOT_INSPECTED, [why], None)
+                why = "engine took no request: it is being restarted, or see logs/engine.jsonl"
+                not_inspected(self, part, [Why("engine_absent", why)])
 
     def _answered(self, answer: Inspected) -> None:
-        if self.asked is None or answer.part != self.asked.number:
+        if self.asked is None or (answer.part, answer.look) != (self.asked.number, self.asked.look.position):
             self.counts["late"] += 1
             self.records.add("late_result", answer.part, {"utc": utc_now(), "judged": answer.verdict})
             return
         part, self.asked = self.asked, None
         part.laps_ns["answered"] = self.clock.now_ns()
-        if unsound := nonsense(answer, part.recipe):
-            self._finish(part, Verdict.NOT_INSPECTED, [unsound], None)
-            return
-        if part.laps_ns["answered"] >= part.deadline_ns:
-            late = Why("engine_late", f"answer came after the deadline; it said {answer.verdict}")
-            self._finish(part, Verdict.NOT_INSPECTED, [late], answer)
-            return
-        if next_part := self._shows_next(part, answer):
-            self._finish(part, Verdict.NOT_INSPECTED, [next_part], answer)
-            return
-        if unsafe := self.unsafe():
-            self._finish(part, Verdict.NOT_INSPECTED, [*unsafe, *answer.reasons], answer)
-            return
-        self._finish(part, Verdict(answer.verdict), answer.reasons, answer)
-
-    def _shows_next(self, part: Part, answer: Inspected) -> Why | None:
-        """A picture without an exposure time of its own that arrived after the next trigger may be the next part's."""
-        late = [
-            one for one in answer.pictures if one.clock == "host" and one.arrived_ns >= (part.next_seen_ns or 1 << 63)
-        ]
-        if not late:
-            return None
-        return Why("exposed_late", f"camera {late[0].camera}: its picture arrived after the next part's trigger")
+        if unsound := nonsense(answer, part.recipe, part.look.cameras):
+            not_inspected(self, part, [unsound])  # nothing of it is kept
+        elif why := admission.void(self, part, answer):
+            not_inspected(self, part, why, answer)
+        elif len(part.looks) > 1 and answer.verdict != Verdict.NOT_INSPECTED:
+            part.goes_on(answer)
+            self.travelling.append(part)
+        else:
+            finish(self, part, Verdict(answer.verdict), answer.reasons, answer)
 
     def _expire(self) -> None:
         """No answer by the deadline, or the engine died with the question: NOT_INSPECTED leaves now."""
         now = self.clock.now_ns()
         if self.asked is not None and self.engine.owes != self.asked.number:
             part, self.asked = self.asked, None
-            why = Why("engine_died", "engine died while it looked at this part: it is being restarted")
-            self._finish(part, Verdict.NOT_INSPECTED, [why], None)
+            why = "engine died while it looked at this part: it is being restarted"
+            not_inspected(self, part, [Why("engine_died", why)])
         if self.asked is not None and now >= self.asked.deadline_ns:
             part, self.asked = self.asked, None
-            self._finish(part, Verdict.NOT_INSPECTED, [Why("engine_late", "no answer by the deadline")], None)
-        while self.waiting and now >= self.waiting[0].deadline_ns:
-            why = Why("engine_busy", "engine still owed an earlier answer at this part's deadline")
-            self._finish(self.waiting.popleft(), Verdict.NOT_INSPECTED, [why], None)
-
-    def _finish(self, part: Part, verdict: Verdict, reasons: list[Why], answer: Inspected | None) -> None:
-        """The one place where a part gets its verdict: first the ledger's record leaves, then the PLC is told.
-
-        In this order a gate killed in between leaves a row with OK for a part that the PLC rejects, never the reverse.
-        """
-        its = self.engine.recipe(part.recipe)
-        mode, lane = self.mode_for(its), its.recheck_lane if its else False
-        forced, keyed = self.modes.value("verdict"), self.keyed(mode)
-        judged = judge(mode, verdict, reasons, recheck_lane=lane, forced=forced, keyed=keyed)
-        seen_bad = answer is not None and any(tool.verdict == Verdict.NG for tool in answer.tools)
-        self.presented.judged(part.trigger, part.number, Verdict.NG if seen_bad else judged.judged)
-        self.records.add("part", part.number, row(self.station.name, mode, part, judged, answer, self._context()))
-        self.counts[judged.verdict] += 1
-        if its is not None:
-            self.reactions.use(its.reactions)
-        hold = judged.disposition == "HOLD"
-        counted = judged.judged if hold else judged.verdict
-        self._react(self.reactions.told(part.trigger.part_id, counted, hold=hold))
-        self._tell_plc(part, judged, answer)
-
-    def _tell_plc(self, part: Part, judged: Judged, answer: Inspected | None) -> None:
-        trigger, session = part.trigger, self.plc
-        if session is None or trigger.part_id is None or trigger.plc_epoch != session.plc.plc_epoch:
-            return  # nobody there waits for this one: the PLC rejects what it gets no OK for
-        now = self.clock.now_ns()
-        score = answer.score if answer else None
-        latency_ms = (now - trigger.seen_ns) / 1e6
-        number = answer.defect_class if answer and judged.verdict is judged.judged else 0
-        result = Result(trigger.plc_epoch, trigger.number, judged.verdict, number, score or 0.0, latency_ms)
-        try:
-            session.send(result)
-        except DeviceError as err:
-            self.plc_fault = err  # the result stays queued with its sequence; the PLC refuses it if it comes too late
-        self.sent_ns[trigger.number] = now
-        while len(self.sent_ns) > MAX_WAITING:
-            self.sent_ns.pop(next(iter(self.sent_ns)))
-        self.last_part = {"part": part.number, "written_us": (self.clock.now_ns() - trigger.seen_ns) // 1000}
-
-    def _context(self) -> dict[str, Any]:
-        plc = self.plc.plc if self.plc else None
-        return {"lot": plc.lot, "shift": plc.shift, "operator": plc.operator} if plc else {}
+            not_inspected(self, part, [Why("engine_late", "no answer by the deadline")])
+        for part in [part for part in self.waiting if now >= part.deadline_ns]:
+            self.waiting.remove(part)
+            why = "engine still owed an earlier answer at this part's deadline"
+            not_inspected(self, part, [Why("engine_busy", why)])
 
     # ── what the station is doing ────────────────────────────────────────────────────────────────────────────────
     @property
@@ -431,9 +375,9 @@ class Gate:
             self.peers.tell_pages(status.message(self, self._told, self.clock.now_ns()))
 
 
-def run(state: StateFolder, held_fd: int | None) -> None:
+def run(state: StateFolder, progress: Progress, held_fd: int | None) -> None:
     """The process `gate`; `held_fd` is the supervisor's memory for records that are not on disk yet."""
-    stop, progress, gate = Stop(), Progress(state), Gate(state, MonotonicClock(), Journal(held_fd))
+    stop, gate = Stop(), Gate(state, MonotonicClock(), Journal(held_fd))
     real_time = gate.station.real_time
     gate.degraded = raise_priority(real_time.gate_priority, real_time.gate_core, helpers_stay_normal=False)
     gate.log.info("armed", missing_rights=gate.degraded)

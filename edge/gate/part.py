@@ -1,15 +1,19 @@
 """One part between its trigger and its verdict, and the ledger row that it becomes."""
 
 import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from edge.gate.looks import U32, Look
 from edge.messages import Inspect, Inspected, Why
 from plc_io.handshake import Trigger
 from vocabulary import Mode, Verdict, utc_now
 
+FAR = 1 << 62  # ns: no deadline runs
 HOLDING = (Mode.OBSERVE, Mode.BYPASS)  # the PLC alone releases parts; they are recorded as HOLD
 
 
@@ -19,8 +23,11 @@ class Part:
 
     number: int
     trigger: Trigger
-    expose_by_ns: int
-    deadline_ns: int
+    looks: deque[Look]  # still to come; the first one is now, or what the part is on its way to
+    earliest_ns: int = 0  # when it came before the cameras of this look; not yet: 0
+    seen_ns: int = 0
+    expose_by_ns: int = 0
+    deadline_ns: int = FAR
     attempt: int = 1  # more: the part was presented before
     first: int | None = None  # our number of its first attempt
     recipe: int | None = None  # latched when the trigger was seen
@@ -29,20 +36,39 @@ class Part:
         None  # when the trigger after this one was seen: what arrives later may show the next part
     )
     laps_ns: dict[str, int] = field(default_factory=dict)
+    answers: list[Inspected] = field(default_factory=list)  # of the looks that are over; each has a verdict
+
+    @property
+    def look(self) -> Look:
+        """Now, or next."""
+        return self.looks[0]
+
+    def arrived(self, earliest_ns: int, seen_ns: int, window_ns: int, deadline_ns: int) -> None:
+        """The part is before the cameras of this look: their window, and the deadline, count from here."""
+        self.earliest_ns, self.seen_ns = earliest_ns, seen_ns
+        self.expose_by_ns, self.deadline_ns = earliest_ns + window_ns, earliest_ns + deadline_ns
+
+    def goes_on(self, answer: Inspected) -> None:
+        """One look is over, and not the last one. No time runs while the belt brings the part to the next cameras."""
+        self.answers.append(answer)
+        self.looks.popleft()
+        self.deadline_ns, self.next_seen_ns = FAR, None
 
     def request(self, gate_epoch: int) -> Inspect:
         """For the engine."""
-        its = self.trigger
-        earliest_ns = its.earliest_ns if its.earliest_ns is not None else its.seen_ns
+        its, look = self.trigger, self.look
+        encoder = None if its.encoder is None else (its.encoder + look.position) % U32
         return Inspect(
             gate_epoch,
             self.number,
+            look.position,
+            look.cameras,
             self.recipe,
             its.plc_epoch,
             its.number,
-            its.encoder,
-            earliest_ns,
-            its.seen_ns,
+            encoder,
+            self.earliest_ns,
+            self.seen_ns,
             self.expose_by_ns,
             self.deadline_ns,
         )
@@ -82,7 +108,7 @@ def judge(
     return Judged(told, verdict, disposition, why)
 
 
-def nonsense(answer: Inspected, recipe: int | None = None) -> Why | None:
+def nonsense(answer: Inspected, recipe: int | None = None, cameras: Sequence[str] = ()) -> Why | None:
     """An answer from which nothing may be concluded: no verdict, no number for a score, another recipe's, no proof."""
     if answer.verdict not in tuple(Verdict):
         return Why("engine_nonsense", f"engine said {answer.verdict!r}, which is no verdict: see logs/engine.jsonl")
@@ -91,15 +117,17 @@ def nonsense(answer: Inspected, recipe: int | None = None) -> Why | None:
     if answer.verdict != Verdict.NOT_INSPECTED and recipe not in (None, answer.recipe_number):
         text = f"engine judged by recipe {answer.recipe_number}, latched for this part was {recipe}"
         return Why("engine_nonsense", f"{text}: see logs/engine.jsonl")
-    if answer.verdict == Verdict.OK and (lacks := without_proof(answer)):
+    if answer.verdict == Verdict.OK and (lacks := without_proof(answer, cameras)):
         return Why("engine_nonsense", f"engine said OK, but {lacks}: see logs/engine.jsonl")
     return None
 
 
-def without_proof(answer: Inspected) -> str:
-    """What an OK lacks: it needs tools, each with an OK of its own on a picture of this part. Empty: nothing."""
+def without_proof(answer: Inspected, cameras: Sequence[str]) -> str:
+    """What an OK lacks: it needs a tool for every camera, each with an OK of its own on a picture. Empty: nothing."""
     if not answer.tools:
         return "no tool looked at the part"
+    if idle := [camera for camera in cameras if camera not in [tool.camera for tool in answer.tools]]:
+        return f"no tool looked at the picture of camera {idle[0]}"
     if other := [tool for tool in answer.tools if tool.verdict != Verdict.OK]:
         return f"tool {other[0].tool} said {other[0].verdict!r}"
     pictures = [picture.camera for picture in answer.pictures]
@@ -141,7 +169,7 @@ def row(
         "attempt": part.attempt,
         "first_attempt": part.first,
         "trigger_age_us": None if trigger.earliest_ns is None else (trigger.seen_ns - trigger.earliest_ns) // 1000,
-        "deadline_us": (part.deadline_ns - trigger.seen_ns) // 1000,
+        "deadline_us": None if part.deadline_ns == FAR else (part.deadline_ns - trigger.seen_ns) // 1000,
         "laps_us": {lap: (at - trigger.seen_ns) // 1000 for lap, at in sorted(laps.items(), key=lambda item: item[1])},
     }
 

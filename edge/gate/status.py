@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from edge.gate.admission import cannot_inspect
 from edge.messages import GateState, Why
 from plc_io.session import PlcSession
 from vocabulary import Mode
@@ -25,7 +26,7 @@ def unmet(gate: "Gate") -> list[Why]:
         found.append(Why(f"mode_{gate.modes.wanted.lower()}", f"station is in {gate.modes.wanted}"))
     if one := gate.reactions.hold:
         found.append(Why("held", f"{one.text}: {one.remedy}; then reset"))
-    return found + gate.cannot_inspect()
+    return found + cannot_inspect(gate)
 
 
 def lasting(gate: "Gate") -> list[Why]:

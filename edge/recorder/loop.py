@@ -288,9 +288,9 @@ class Recorder:
         peer.close()
 
 
-def run(state: StateFolder) -> None:
+def run(state: StateFolder, progress: Progress) -> None:
     """The process `recorder`."""
-    stop, progress, recorder = Stop(), Progress(state), Recorder(state)
+    stop, recorder = Stop(), Recorder(state)
     while not stop:
         progress.mark("recorder")
         recorder.round(0.2)

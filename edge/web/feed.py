@@ -111,8 +111,9 @@ class Feed:
                 self.part, self.part_ns, self.counts = part_view(message), message.now_ns, message.shift
                 self.on_part(message.body)
                 self._stamps.append(datetime.fromisoformat(self.part["utc"]))
-                if (answered := self.part["laps_us"].get("answered")) is not None:
-                    self.margins_us.append(self.part["deadline_us"] - answered)
+                answered, deadline = self.part["laps_us"].get("answered"), self.part["deadline_us"]
+                if answered is not None and deadline is not None:
+                    self.margins_us.append(deadline - answered)
             case _:
                 return
         self.version += 1

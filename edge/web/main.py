@@ -17,11 +17,11 @@ from edge.web.reader import Reader
 from vocabulary import LedgerError, MonotonicClock
 
 
-def run(state: StateFolder, fd: int | None) -> None:
+def run(state: StateFolder, progress: Progress, fd: int | None) -> None:
     """Serve on the socket that the supervisor bound (`fd`), or on one of our own. Raises SettingsError (port taken)."""
     station, _ = state.station()
     log = start_log(state, "web", station.name, new_epoch())
-    progress, reader = Progress(state), Reader(state)
+    reader = Reader(state)
     if fd is not None:
         listening = socket.socket(fileno=fd)
     else:

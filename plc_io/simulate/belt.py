@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from plc_io.simulate.account import Account, Piece, Planned
 from plc_io.simulate.faults import Fault
+from plc_io.simulate.further import FurtherStage
 from plc_io.simulate.registers import FAIL, GREY, NAMES, NONE_SEEN, PASS, Registers, Taken
 from plc_io.simulate.stage import Stage
 from plc_io.simulate.wire import Wire
@@ -25,9 +26,10 @@ class OnBelt:
     """A part between camera and gate, in the shift register."""
 
     piece: Piece
-    triggered_s: float  # machine's clock
+    camera_at: float  # belt position at which the last camera sees it
     gate_at: float  # belt position at which it meets the rejecter
     cleared: bool = False  # only a matching OK in time makes this True
+    seen_s: float | None = None  # machine's clock when it was there: from here the deadline runs
     mode: int = 0  # vision's, when the verdict was taken
     seen: bool = True  # by the sensors behind the rejecter
 
@@ -51,6 +53,7 @@ class Belt:
         self.recheck_lane = False  # there is one
         self.bypass_key = self.allow_setup = False
         self.recipe, self.purge_until = 0, 0.0
+        self.further: list[FurtherStage] = []
         self._ids: dict[int, int] = {}  # edge of the part sensor → part id
         self.reset_after_s: float | None = None  # so long after vision's stop request the operator presses reset
         self._halted_at: float | None = None  # vision asked to stop
@@ -94,6 +97,7 @@ class Belt:
         self._watch(now)
         while (taken := self.registers.take_result()) is not None:
             self._judge(taken, now)
+        self._pass_cameras(now)
         self._expire(now)
         self._gate()
         if self.running and self.feeding and not self._enough:
@@ -108,6 +112,8 @@ class Belt:
         if self.staged_for != coming and self.position >= self.stage_at:
             if self.stage is not None and self.plan:
                 self.stage.show(self._shown(coming).png)
+                for one in self.further:
+                    one.expect(self.position, self._shown(coming).png)
             self.staged_for = coming
         self._ask_for_recipe(coming)
         if self.recipe not in (0, self.registers.vision("RECIPE_ACTIVE")):
@@ -176,7 +182,9 @@ class Belt:
             ghost=ghost,
         )  # fmt: skip
         self.account.triggered(piece)
-        self.flying.append(OnBelt(piece, now, self.position + self.travel_s))
+        last_s = max((one.behind_s for one in self.further), default=0.0)
+        self.flying.append(OnBelt(piece, self.position + last_s, self.position + self.travel_s))
+        self._pass_cameras(now)
         self.registers.set("PARTS", self.account.parts)
         self.registers.write_trigger(self.seq, part, encoder, self.recipe)
 
@@ -217,7 +225,7 @@ class Belt:
             one.piece.refused.append(f"late {NAMES[taken.code]}")
         else:
             one.piece.verdict = NAMES[taken.code]
-            one.piece.consumed_ms = round((now - one.triggered_s) * 1e3, 3)
+            one.piece.consumed_ms = round((now - (now if one.seen_s is None else one.seen_s)) * 1e3, 3)
             one.cleared = taken.code == PASS
             one.mode = self._mode()
 
@@ -226,9 +234,17 @@ class Belt:
         if one is not None:
             one.piece.refused.append(why)
 
+    def _pass_cameras(self, now: float) -> None:
+        for stage in self.further:
+            stage.move(self.position)
+        for one in self.flying:
+            if one.seen_s is None and self.position >= one.camera_at:
+                one.seen_s = now
+
     def _expire(self, now: float) -> None:
         for one in self.flying:
-            if one.piece.verdict is None and not one.piece.overdue and now - one.triggered_s > self.deadline_s:
+            since_s = now - (now if one.seen_s is None else one.seen_s)
+            if one.piece.verdict is None and not one.piece.overdue and since_s > self.deadline_s:
                 one.piece.overdue = True
                 self.timeouts += 1
 

@@ -16,8 +16,9 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from plc_io.simulate.account import Account, read_plan
-from plc_io.simulate.belt import Belt
+from plc_io.simulate.belt import COUNTS_PER_S, Belt
 from plc_io.simulate.faults import parse
+from plc_io.simulate.further import parse as parse_further
 from plc_io.simulate.registers import MEMORY, NAMES, Registers
 from plc_io.simulate.stage import Stage
 from plc_io.simulate.wire import Wire
@@ -32,7 +33,7 @@ def simulate(
     wire: Path | None, account: Path,
     travel_s: float, deadline_ms: int, scan_ms: float, wait_ready_s: float | None, faults: list[str], seed: int,
     endpoints: Path | None, observe_key: bool, reset_after_s: float | None, recheck_lane: bool,
-    bypass_key: bool, allow_setup: bool,
+    bypass_key: bool, allow_setup: bool, further: list[str],
 ) -> dict[str, Any]:  # fmt: skip
     """Run until `parts` have left the belt since the account began, or SIGTERM. Returns the machine's summary.
 
@@ -50,16 +51,23 @@ def simulate(
     )  # fmt: skip
     belt.reset_after_s, belt.recheck_lane = reset_after_s, recheck_lane
     belt.bypass_key, belt.allow_setup = bypass_key, allow_setup
+    belt.further = [parse_further(text, COUNTS_PER_S) for text in further]
+    if belt.further and stage is None:
+        raise SettingsError("--stage-at", "say with --stage what the first camera sees")
+    if too_far := [one.behind_s for one in belt.further if one.behind_s + belt.deadline_s >= travel_s]:
+        raise SettingsError(f"--stage-at: {too_far[0]:g} s and the deadline", f"the rejecter is {travel_s:g} s away")
     machine = Machine(belt, registers, listen(uri), scan_ms / 1e3, wait_ready_s)
-    if platform is not None:
+    places = [place for place in (platform, *(one.stage for one in belt.further)) if place is not None]
+    if places:
         belt.stage_at = 0.0
-        platform.show(truth[books.parts % len(truth)].png)  # the camera finds something before the belt moves
+        for place in places:
+            place.show(truth[books.parts % len(truth)].png)  # the camera finds something before the belt moves
     try:
         asyncio.run(machine.run(endpoints))
     finally:
         books.close()
-        if platform is not None:
-            platform.close()
+        for place in places:
+            place.close()
         if edges is not None:
             edges.close()
     return summary(machine, books)

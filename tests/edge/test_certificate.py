@@ -12,7 +12,8 @@ import pytest
 from edge import certificate
 from edge.certificate import Certificate
 from edge.engine.recipes import ReadyRecipe, load_recipes
-from edge.settings import CameraSettings
+from edge.settings import CameraSettings, StateFolder
+from edge.supervisor import take_lock
 from tests.models.conftest import bank as bank
 from tests.models.conftest import made as made
 
@@ -114,6 +115,14 @@ def test_the_command_certifies_recipes_only_and_after_enough_runs(
     done = bench(station, "--runs", "100", "--state", made.parent)
     assert done.returncode == 0, done.stderr
     assert not (made.parent / "certificates").exists()
+
+
+def test_nothing_is_measured_at_the_expense_of_a_running_station(tmp_path: Path, made: Path) -> None:
+    state = StateFolder(tmp_path / "state")
+    state.make()
+    with take_lock(state):
+        refused = bench(made, "--runs", "100", "--state", state.root)
+    assert (refused.returncode, "a station runs here already: stop it" in refused.stderr) == (2, True)
 
 
 def test_what_is_written_is_what_is_read(tmp_path: Path, ready: ReadyRecipe) -> None:

@@ -230,15 +230,18 @@ def small_png() -> bytes:
     return bytes(cv2.imencode(".png", np.random.default_rng(1).integers(60, 200, (40, 40)).astype(np.uint8))[1])
 
 
-def test_provisional_limits_without_leave_observe_and_emit_no_ok(line: LineUnderTest) -> None:
-    line.start_machine(8)
+@pytest.mark.parametrize(("key", "disposition"), [(["--observe-key"], "HOLD"), ([], "reject")])
+def test_provisional_limits_without_leave_observe_and_emit_no_ok(
+    line: LineUnderTest, key: list[str], disposition: str
+) -> None:
+    line.start_machine(8, *key)
     line.start_station(allow_provisional=False)
     result = line.finish()
     assert result["problems"] == []
     rows = line.rows()
     assert {row["mode"] for row in rows} == {"OBSERVE"}
     assert {row["verdict"] for row in rows} == {"NOT_INSPECTED"}
-    assert {row["disposition"] for row in rows} == {"HOLD"}
+    assert {row["disposition"] for row in rows} == {disposition}
     assert "OK" in {row["judged"] for row in rows}
 
 

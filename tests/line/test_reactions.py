@@ -9,7 +9,7 @@ from tests.line.conftest import JIDOKA, LineUnderTest, wait_until
 
 
 def raised(line: LineUnderTest) -> list[tuple[str, str]]:
-    return [(row["on"], row["do"]) for row in line.events("alarm_raised")]
+    return [(row["on"], row["do"]) for row in line.events("alarm_raised") if "on" in row]  # not: slow transport
 
 
 def test_a_jammed_rejecter_is_seen_stops_the_line_and_is_in_the_ledger(line: LineUnderTest) -> None:

@@ -90,7 +90,7 @@ def test_a_recipe_that_is_not_there_keeps_the_station_from_being_ready(line: Lin
     result = line.end_feeding()
     assert result["problems"] == []
     rows = line.rows()
-    assert {row["plc"]["recipe"] for row in rows if row["judged"] in ("OK", "NG")} == {1}
+    assert {row["recipe"]["number"] for row in rows if row["judged"] in ("OK", "NG")} == {1}
 
 
 def test_while_the_plc_purges_nothing_is_judged(line: LineUnderTest) -> None:

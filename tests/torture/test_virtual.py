@@ -27,6 +27,14 @@ def test_no_part_is_lost_or_wrongly_cleared_in_virtual_time(tmp_path: Path, seed
     assert check.verdicts["OK"] > 100  # faults left something to judge
 
 
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_no_part_is_lost_between_two_cameras_in_virtual_time(tmp_path: Path, seed: int) -> None:
+    world, check, _ = run(tmp_path, 1_500, seed, 5.0, lambda share, seconds: None, further=70)
+    assert check.problems == {}, check.examples
+    assert check.kinds["part"] == world.machine.count == 1_500
+    assert check.verdicts["OK"] > 100
+
+
 def test_without_faults_every_part_gets_the_engines_verdict(tmp_path: Path) -> None:
     world, check, _ = run(tmp_path, 1_000, 7, 1e-9, lambda share, seconds: None)
     assert check.problems == {}, check.examples

@@ -168,7 +168,8 @@ function showLaps(gate) {
   });
   const limit = Object.assign(document.createElement("i"), { className: "dl" });
   limit.style.left = `${(100 * part.deadline_us) / end}%`;
-  const item = Object.assign(document.createElement("li"), { className: "dl" });
+  limit.hidden = part.deadline_us === null; // the belt never brought the part to its last camera
+  const item = Object.assign(document.createElement("li"), { className: "dl", hidden: limit.hidden });
   item.append(Object.assign(document.createElement("i")), `${t("deadline")} `, Object.assign(document.createElement("b"), { textContent: `${number(part.deadline_us / 1e3)} ms` }));
   $("lap-track").replaceChildren(...track, limit);
   $("lap-list").replaceChildren(...list, item);

@@ -1,0 +1,106 @@
+"""Whether a part may be judged, and whether an answer may count: every reason against it, in words."""
+
+from typing import TYPE_CHECKING
+
+from edge.gate import change_over
+from edge.gate.looks import MOST_TRAVELLING, moved
+from edge.gate.part import FAR, Part
+from edge.gate.records import BEHIND
+from edge.messages import Inspected, Why
+from plc_io.handshake import Trigger
+
+if TYPE_CHECKING:
+    from edge.gate.loop import Gate
+
+MAX_WAITING = 64  # parts that wait for the engine; above that the oldest are past their deadline anyway
+
+
+def refused(gate: "Gate", part: Part) -> list[Why]:
+    """Why this part, just triggered, is not judged; empty: it is."""
+    trigger, its = part.trigger, gate.engine.recipe(part.recipe)
+    if trigger.fault is not None:
+        return [Why(trigger.fault.code, trigger.fault.text)]
+    again = gate.presented.refused(trigger, its.most_attempts if its else 1) or still_judged(gate, trigger)
+    if again:
+        return [again]
+    if late := published_late(gate, trigger, its.least_spacing_counts if its else None):
+        return [late]
+    return cannot_inspect(gate, part.recipe)
+
+
+def cannot_inspect(gate: "Gate", latched: int | None = None) -> list[Why]:
+    """Why no part can be judged now, or none with this recipe latched; empty: ask the engine."""
+    if why := unsafe(gate):
+        return why
+    if len(gate.waiting) >= MAX_WAITING or len(gate.travelling) >= MOST_TRAVELLING:
+        return [Why("too_many_waiting", f"{len(gate.in_flight())} parts wait for the engine or their next camera")]
+    return gate.engine.unmet() or blind(gate) or change_over.why_not(gate, latched)
+
+
+def unsafe(gate: "Gate") -> list[Why]:
+    """Why nothing may be OK now, whatever a picture shows."""
+    if gate.plc is not None and gate.plc.plc.purge:
+        return [Why("purge", "the PLC purges the belt: CTRL bit purge")]
+    if len(gate.records.held) >= BEHIND or gate.records.journal.full:
+        return [Why("recorder_behind", f"{len(gate.records.held)} rows not on disk yet: see logs/recorder.jsonl")]
+    return []
+
+
+def void(gate: "Gate", part: Part, answer: Inspected) -> list[Why]:
+    """Why this answer does not count; empty: it does."""
+    if late := answered_late(part, answer) or shows_next(gate, part, answer):
+        return [late]
+    why = unsafe(gate)
+    return [*why, *answer.reasons] if why else []
+
+
+def answered_late(part: Part, answer: Inspected) -> Why | None:
+    """It came after the deadline."""
+    if part.laps_ns["answered"] < part.deadline_ns:
+        return None
+    return Why("engine_late", f"answer came after the deadline; it said {answer.verdict}")
+
+
+def shows_next(gate: "Gate", part: Part, answer: Inspected) -> Why | None:
+    """A picture without an exposure time of its own may be of the next part, once that one has come to the camera."""
+    pictures = [one for one in answer.pictures if one.clock == "host"]
+    if part.look.position == 0:
+        pictures = [one for one in pictures if one.arrived_ns >= (part.next_seen_ns or FAR)]
+    elif not carried_on(gate, part):
+        pictures = []
+    if not pictures:
+        return None
+    return Why("exposed_late", f"camera {pictures[0].camera}: its picture arrived after the next part had come")
+
+
+def carried_on(gate: "Gate", part: Part) -> bool:
+    """The belt has brought the next part to these cameras meanwhile."""
+    its = gate.engine.recipe(part.recipe)
+    if gate.plc is None or its is None or its.least_spacing_counts is None or part.trigger.encoder is None:
+        return True
+    return moved(gate.plc.handshake.encoder, part.trigger.encoder + part.look.position) >= its.least_spacing_counts
+
+
+def still_judged(gate: "Gate", trigger: Trigger) -> Why | None:
+    """The same id is before the engine, or between two cameras, at this moment."""
+    same = [one for one in gate.in_flight() if one.trigger.part_id and one.trigger.part_id == trigger.part_id]
+    return (
+        Why("presented_again", f"part id {trigger.part_id} is being judged as part {same[0].number}") if same else None
+    )
+
+
+def published_late(gate: "Gate", trigger: Trigger, spacing: int | None) -> Why | None:
+    """By the encoder the part has left the camera: its sensor saw it long before the PLC told us."""
+    follows = any(camera.trigger_source == "software" for camera in gate.station.cameras)
+    if not follows or spacing is None or trigger.behind is None or 2 * trigger.behind < spacing:
+        return None
+    text = f"the belt moved {trigger.behind} counts between the part sensor and this trigger, spacing is {spacing}"
+    return Why("trigger_late", f"{text}: speed up the PLC's scan")
+
+
+def blind(gate: "Gate") -> list[Why]:
+    """Without the belt's encoder nobody knows when a part is before a camera further along."""
+    far = [camera.name for camera in gate.station.cameras if camera.position_counts]
+    if not far or gate.plc is None or gate.plc.handshake.encoder:
+        return []
+    return [Why("encoder_missing", f"camera {far[0]} has position_counts: the PLC must give ENCODER")]
