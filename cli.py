@@ -325,7 +325,7 @@ def ledger_verify(
 
     result = verify(ledger, head)
     show(result, json)
-    raise typer.Exit(1 if result["left_otherwise"] else 0)
+    raise typer.Exit(1 if result["problem_count"] else 0)
 
 
 @ledger_app.command("export")

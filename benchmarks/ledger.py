@@ -36,7 +36,7 @@ def part(number: int) -> dict[str, Any]:
         "verdict": "RECHECK" if number % 100 == 3 else verdict, "judged": "OK", "reasons": [REASON], "laps_us": laps,
         "tools": [{"tool": "surface", "camera": "top", "package": "f" * 64, "score": 16.261, "limit": 20.952}],
         "pictures": [{"camera": "top", "sha256": f"{number:064x}", "width": 300, "height": 300, "channels": 1}],
-        "recipe": {"name": "solar-cell", "number": 1, "checksum": 4711},
+        "recipe": {"name": "solar-cell", "number": 1, "sha256": "4711" * 16},
         "plc": {"epoch": PLC_EPOCH, "number": number, "seq": number % 65535 + 1, "part_id": number, "parts": number},
     }  # fmt: skip
 

@@ -91,7 +91,7 @@ def certified(ready: ReadyRecipe, laps: Laps, policy: str, margin_ms: float | No
     line = ready.loaded.recipe.line
     return certificate.Certificate(
         recipe=ready.loaded.recipe.name,
-        checksum=ready.loaded.checksum,
+        sha256=ready.loaded.sha256,
         packages=certificate.packages(ready),
         cpu=certificate.cpu(),
         engine=certificate.engine(),

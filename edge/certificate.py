@@ -17,7 +17,7 @@ class Certificate(msgspec.Struct, frozen=True):
     """What was measured, and on what. Milliseconds: picture health, model and decision of all tools of one part."""
 
     recipe: str
-    checksum: int  # of the recipe's file
+    sha256: str  # of the recipe's file
     packages: list[str]  # content addresses, in the order of the tools
     cpu: str
     engine: str
@@ -65,7 +65,7 @@ def why_not(folder: Path, ready: ReadyRecipe) -> Reason | None:
     except (OSError, msgspec.DecodeError) as err:
         return Reason("not_certified", f"{path.name}: {str(err)[:80]}: {remedy}")
     for what, certified, now in (
-        ("recipe", its.checksum, ready.loaded.checksum),
+        ("recipe", its.sha256, ready.loaded.sha256),
         ("packages", its.packages, packages(ready)),
         ("CPU", its.cpu, cpu()),
         ("engine", its.engine, engine()),

@@ -12,14 +12,13 @@ from msgspec.structs import asdict
 
 from edge.audit import Audit
 from edge.channel import Channel, ChannelClosed, connect
-from edge.messages import Command, Commanded, GateState, Hello
+from edge.messages import LONGEST, Command, Commanded, GateState, Hello
 from edge.process import new_epoch
 from edge.recorder.verify import query
 from edge.settings import StateFolder
 from vocabulary import LedgerError, SettingsError
 
 ANSWER_S = 5.0
-LONGEST = 500  # characters of each word: they go into ledger and audit trail
 
 
 def command(
@@ -44,7 +43,8 @@ def command(
     gate = greet(state, "command", to)
     audit = Audit(state.station_db)
     try:
-        entry, digest = audit.append(who, what, name=name, value=value, for_s=for_s, why=why)
+        more = {"name": name, "value": value, "for_s": for_s, "why": why}
+        entry, digest = audit.append(who, what, **more, ledger=ledger_head(state))
         answer = ask(gate, Command(1, entry, digest, who, what, name, value, for_s, why))
         done = answer is not None and answer.done
         text = answer.text if answer else f"the {to} did not answer within {ANSWER_S:g} s: see logs/{to}.jsonl"
@@ -149,9 +149,30 @@ def audit_rows(state: StateFolder) -> dict[str, Any]:
         raise LedgerError(f"{state.station_db}: no audit trail", "nothing was ever commanded at this station")
     audit = Audit(state.station_db)
     try:
-        return {**audit.verify(named_by(state)), "rows": audit.rows()}
+        found, rows = audit.verify(named_by(state)), audit.rows()
     finally:
         audit.close()
+    for row in rows:
+        check_head(state, row)
+    return {**found, "rows": rows}
+
+
+def ledger_head(state: StateFolder) -> list[int | str] | None:
+    """Number and hash of the ledger's last row: who cuts rows off must change the audit trail too."""
+    if not state.ledger.is_file():
+        return None
+    last = list(query(state.ledger, "SELECT entry, hash FROM entry ORDER BY entry DESC LIMIT 1"))
+    return list(last[0]) if last else None
+
+
+def check_head(state: StateFolder, row: dict[str, Any]) -> None:
+    """The ledger still has the row that was its last one at this command. Raises LedgerError."""
+    if noted := row.get("ledger"):
+        entry, digest = int(noted[0]), noted[1]
+        found = list(query(state.ledger, f"SELECT hash FROM entry WHERE entry = {entry}"))  # noqa: S608  a number
+        if [digest] != [one for (one,) in found]:
+            what = f"{state.ledger}: row {entry} is not the one that audit row {row['entry']} names"
+            raise LedgerError(what, "rows were cut off or written anew: restore the ledger")
 
 
 def named_by(state: StateFolder) -> Iterator[tuple[int, str]]:

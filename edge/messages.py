@@ -120,7 +120,7 @@ class Inspected(Message, frozen=True):
     reasons: list[Why]
     recipe: str
     recipe_number: int
-    recipe_checksum: int
+    recipe_sha256: str  # of its file
     pictures: list[Picture]
     tools: list[ToolResult]
     laps_ns: dict[str, int]  # lap name → monotonic time at its end, in order
@@ -137,7 +137,7 @@ class RecipeState(msgspec.Struct, frozen=True, array_like=True):
     """What the gate needs to know of one recipe."""
 
     name: str
-    checksum: int
+    sha256: str  # of its file
     unproven: list[Why]  # what AUTO lacks: evidence behind the limits, a certificate for this machine
     notes: list[Why]  # what is not as the recipe says
     takt_s: float
@@ -175,6 +175,9 @@ class ChangeOver(Message, frozen=True):
 
 
 # ── people → gate ────────────────────────────────────────────────────────────────────────────────────────────────────
+LONGEST = 500  # characters of each word of a command: they go into ledger and audit trail
+
+
 class Command(Message, frozen=True):
     """A page or the command line → gate: do this between parts. Its row in the audit trail is on disk already."""
 

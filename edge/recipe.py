@@ -149,9 +149,7 @@ class LoadedRecipe:
 
     recipe: Recipe
     folder: Path
-    checksum: (
-        int  # 16 bit, shown to the PLC: settings changed by someone else are seen (as Keyence's settings checksum)
-    )
+    sha256: str  # of the file
 
     def package_path(self, tool: Tool) -> Path:
         """Where this tool's package lies."""
@@ -183,8 +181,7 @@ def read_recipe(folder: Path, cameras: list[CameraSettings]) -> LoadedRecipe:
             raise SettingsError(
                 f"{path}: tools.{n}.defect_class: no class {tool.defect_class!r}", f"one of {', '.join(known)}"
             )
-    digest = hashlib.sha256(path.read_bytes()).digest()
-    return LoadedRecipe(recipe, folder, int.from_bytes(digest[:2], "big"))
+    return LoadedRecipe(recipe, folder, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def refuse_doubles(path: Path, recipe: Recipe) -> None:
@@ -200,9 +197,21 @@ def refuse_doubles(path: Path, recipe: Recipe) -> None:
             raise SettingsError(f"{path}: {field} {twice!r} is there twice", "give each its own")
 
 
-def read_recipes(folder: Path, cameras: list[CameraSettings]) -> dict[str, LoadedRecipe]:
-    """Every recipe under `folder`, by name. Raises SettingsError, also when two share a number."""
-    found = [read_recipe(path.parent, cameras) for path in sorted(folder.glob("*/recipe.toml"))]
+def read_recipes(
+    folder: Path, cameras: list[CameraSettings], broken: dict[str, SettingsError] | None = None
+) -> dict[str, LoadedRecipe]:
+    """Every recipe under `folder`, by name. Raises SettingsError, also when two share a number.
+
+    `broken`: takes what is wrong with one, by its folder's name, so that the others can be used all the same.
+    """
+    found = []
+    for path in sorted(folder.glob("*/recipe.toml")):
+        try:
+            found.append(read_recipe(path.parent, cameras))
+        except SettingsError as err:
+            if broken is None:
+                raise
+            broken[path.parent.name] = err
     if not found:
         raise SettingsError(f"{folder}: no recipe here", "put one at recipes/<name>/recipe.toml")
     numbers: dict[int, str] = {}

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from edge.atomic import replace
 from edge.toml_files import Strict, read
 from vocabulary import Mode, SettingsError
 
@@ -37,6 +38,9 @@ class PlcSettings(Strict):
     uri: str = Field(min_length=3)
     poll_ms: float = Field(default=2, ge=1, le=100)
     recipe_master: Literal["station", "plc"] = "station"
+    confirmations: bool = Field(
+        default=True, description="the PLC tells how each part left; false: no sensors behind the rejecter"
+    )
     transport_ms: float = Field(
         default=10,
         ge=0,
@@ -131,6 +135,7 @@ class StateFolder:
         self.certificates = self.root / "certificates"  # of recipes, for this machine
         self.endpoints = self.run / "endpoints.json"
         self.station_file = self.run / "station_file"  # text: the station.toml that `jidoka run` was given
+        self.station_now = self.run / "station.toml"  # as it was then: all processes of this run see the same
 
     def make(self) -> None:
         """Create what is missing. Raises SettingsError."""
@@ -148,8 +153,17 @@ class StateFolder:
         """The settings this state folder runs with, and the folder they came from. Raises SettingsError."""
         try:
             path = Path(self.station_file.read_text(encoding="utf-8"))
+            self.station_now.stat()
         except OSError as err:
             raise SettingsError(
                 f"state folder {self.root}: no station was started here", "jidoka run STATION.toml"
             ) from err
-        return read_station(path), path.parent
+        return read_station(self.station_now), path.parent
+
+    def use(self, station_file: Path) -> None:
+        """From now on this station runs here. Raises SettingsError."""
+        try:
+            replace(self.station_now, station_file.read_bytes())
+            replace(self.station_file, str(station_file.resolve()).encode())
+        except OSError as err:
+            raise SettingsError(f"state folder {self.root}: {err.strerror}", "free disk space") from err

@@ -108,8 +108,8 @@ class Supervisor:
         for child in self.children:
             if child.popen is not None and self.progress.age_s(child.name) > SILENT_S[child.name]:
                 self.log.error("hung", child=child.name)
-                child.popen.kill()
-                child.popen.wait()
+                child.popen.kill()  # one that waits for a dead disk goes when the disk lets it
+                self.progress.mark(child.name)
             if (code := child.died()) is not None:
                 self.log.error("died", child=child.name, code=code, deaths=child.deaths, last_words=child.last_words())
                 if child.deaths == REPEATED:
@@ -144,7 +144,10 @@ class Supervisor:
         running = {child.name: {"pid": child.popen.pid} for child in self.children if child.popen is not None}
         content = {"supervisor": {"pid": os.getpid()}, **running}
         content["web"] = {**content.get("web", {}), "url": self.url}  # type: ignore[dict-item]
-        replace(self.state.endpoints, json.dumps(content).encode())
+        try:
+            replace(self.state.endpoints, json.dumps(content).encode())
+        except OSError as err:  # a full disk must not end the station
+            self.log.error("endpoints not written", why=str(err))
 
     def _child(self, process: str) -> Child:
         command = [sys.executable, "-P", "-m", "cli", "process", process, "--state", str(self.state.root)]
@@ -188,7 +191,7 @@ def run(station_file: Path, state: StateFolder, *, say: IO[str] = sys.stderr) ->
     """`jidoka run`: the station until SIGTERM. Raises SettingsError, ModelError before anything is started."""
     state.make()
     station = check(station_file, state.trust)
-    replace(state.station_file, str(station_file.resolve()).encode())
+    state.use(station_file)
     supervisor, stop = Supervisor(state, station.web, station.name), Stop()
     supervisor.start()
     print(f"station {station.name} runs; page at {supervisor.url}", file=say, flush=True)

@@ -80,6 +80,8 @@ class Session:
     resumed: bool  # the same PLC epoch as before
     parts: int  # the PLC's retentive PARTS counter at that trigger
     text: str
+    anew: bool = False  # accounting does not go on from what is known: the numbers before are nobody's
+    confirmed: int = 0  # confirmations after this one are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ class Handshake:
         """Take in one PLC header; returns what happened and which ring entries to read next."""
         events: list[Event] = []
         epoch = value(words, "PLC_EPOCH")
+        if epoch == 0:  # never, so this header is none
+            return [], Reads((0, 0), (0, 0))
         if epoch != self.plc_epoch:
             events += self._begin(words, epoch, now_ns)
         self.results_open = value(words, "VIS_EPOCH_SEEN") == self.vision_epoch
@@ -295,13 +299,14 @@ class Handshake:
         events: list[Event] = []
         if known is None:
             self._adopt(epoch, last, parts)
-            events.append(Session(epoch, last, False, parts, f"first contact; accounting begins after part {parts}"))
+            text = f"first contact; accounting begins after part {parts}"
+            events.append(Session(epoch, last, False, parts, text, anew=True))
         elif self._implausible(known, epoch, parts, last):
             ahead = (last - self._sequence_of(known.number)) % SEQUENCE_MAX  # numbers of one epoch never come twice
             self._adopt(epoch, known.number + ahead if known.plc_epoch == epoch else last, parts)
             text = f"the PLC counts {parts} parts, the ledger ended at {known.parts}: accounting begins anew at {parts}"
             events.append(Anomaly("counter_mismatch", f"{text}; was the PLC replaced or its memory lost?"))
-            events.append(Session(epoch, last, False, parts, text))
+            events.append(Session(epoch, self.number, False, parts, text, anew=True))
         elif known.plc_epoch == epoch:
             missed = (parts - known.parts) % U32
             self._adopt(epoch, known.number, known.parts)
@@ -325,9 +330,15 @@ class Handshake:
                     epoch, self.number, False, parts, f"PLC was restarted; {missed} triggers before it were never seen"
                 )
             )
-        resumed = known.confirmed if known is not None and known.plc_epoch == epoch else None
-        self.confirmed = value(words, "CONF_SEQ") if resumed is None else resumed
-        return events
+        anew = any(isinstance(one, Session) and one.anew for one in events)
+        self.confirmed = self._first_confirmation(None if anew else known, epoch, value(words, "CONF_SEQ"))
+        return [replace(one, confirmed=self.confirmed) if isinstance(one, Session) else one for one in events]
+
+    def _first_confirmation(self, known: Accounted | None, epoch: int, last: int) -> int:
+        """Those after this one are read: none of a PLC that nobody knew, all since a known one was started again."""
+        if known is not None and known.plc_epoch != epoch:
+            return 0
+        return last if known is None or known.confirmed is None else known.confirmed
 
     def _implausible(self, known: Accounted, epoch: int, parts: int, last: int) -> bool:
         """More triggers missed than any absence explains, or a counter that went back."""

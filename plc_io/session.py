@@ -243,6 +243,8 @@ class PlcSession:
             self.reasons.append(
                 Reason("plc_heartbeat", f"PLC_HB stands still for {HEARTBEAT_LOST_MS} ms: is the PLC in RUN?")
             )
+        if self.plc.plc_epoch == 0:
+            self.reasons.append(Reason("plc_epoch", "PLC_EPOCH is 0, it must be new at each start: check its program"))
         if not self.plc.enable:
             self.reasons.append(Reason("plc_disabled", "the PLC does not enable vision: CTRL bit 0"))
 

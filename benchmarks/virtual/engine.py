@@ -24,6 +24,7 @@ from edge.messages import (
 )
 
 NAMES = {OK: "OK", NG: "NG", RECHECK: "RECHECK", NOT_INSPECTED: "NOT_INSPECTED"}
+SHA256 = "4711" * 16  # of its recipe
 NONSENSE, LATE = 9, 10  # answers from which nothing may be concluded
 WORSE = (0, OK, RECHECK, NG, NOT_INSPECTED, NONSENSE, LATE)  # the last one wins
 SCORES = {OK: 0.4, NG: 1.7, RECHECK: 1.05, NOT_INSPECTED: None}
@@ -159,7 +160,7 @@ class Engine:
             self.die(now, 0.0, 0.05)
 
 
-RECIPE = RecipeState("virtual", 4711, [], [], 0.004, 50.0, 40.0, [], True, 1, None, ["top"])
+RECIPE = RecipeState("virtual", SHA256, [], [], 0.004, 50.0, 40.0, [], True, 1, None, ["top"])
 BOTH = replace(RECIPE, cameras=["top", "back"], exposure_window_ms=7.0, least_spacing_counts=15)  # of the slow takt
 
 
@@ -178,5 +179,5 @@ def inspected(
     tool = ToolResult("surface", camera, "f" * 64, verdict, None, "defect", "major", score, 0.5, None, [], {})
     return Inspected(
         its.epoch if epoch is None else epoch, its.part if part is None else part, its.look, verdict, score, 0, why,
-        "virtual", 1, 4711, [picture], [tool], {"received": its.seen_ns, "inferred": at},
+        "virtual", 1, SHA256, [picture], [tool], {"received": its.seen_ns, "inferred": at},
     )  # fmt: skip

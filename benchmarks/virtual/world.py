@@ -41,7 +41,7 @@ class World:
         self.state = StateFolder(folder)
         self.state.make()
         (folder / "station.toml").write_text(STATION.replace("CAMERAS", TOP + back), encoding="utf-8")
-        self.state.station_file.write_text(str(folder / "station.toml"), encoding="utf-8")
+        self.state.use(folder / "station.toml")
         self.machine = Machine(parts, first, faults, further)
         self.engine = Engine(self.state.socket("gate"), self.machine, faults)
         self.recorder = Keeper(self.state, faults)

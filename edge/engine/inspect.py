@@ -79,7 +79,7 @@ class Answer:
             [Why(reason.code, reason.text) for reason in self.reasons],
             its.name,
             its.number,
-            recipe.loaded.checksum,
+            recipe.loaded.sha256,
             [look.picture for look in self.looks.values()],
             self.tools,
             self.laps,

@@ -150,7 +150,7 @@ class Engine:
         its, line = ready.loaded.recipe, ready.loaded.recipe.line
         return RecipeState(
             its.name,
-            ready.loaded.checksum,
+            ready.loaded.sha256,
             self.unproven[its.name],
             ready.notes,
             line.takt_s,

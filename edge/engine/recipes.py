@@ -9,6 +9,7 @@ from edge.recipe import LoadedRecipe, Tool, read_recipes
 from edge.settings import CameraSettings
 from models.picture_health import HealthLimits
 from models.runner import Runner
+from vocabulary import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,14 @@ def load_recipes(
 ) -> dict[str, ReadyRecipe]:
     """Read every recipe and package beside the station file, replay golden vectors. Raises Settings-, ModelError.
 
-    `kept`: where to turn when a package can't be loaded; without it that is an error.
+    `kept`: where to turn when a package can't be loaded. Without it that is an error, as is a recipe that is broken;
+    with it (the station has begun to run) such a recipe is left out, and each other one says so.
     """
     runners: dict[Path, tuple[Runner, Why | None]] = {}
     ready = {}
-    for name, loaded in read_recipes(base / "recipes", cameras).items():
-        tools, notes = [], []
+    broken: dict[str, SettingsError] = {}
+    for name, loaded in read_recipes(base / "recipes", cameras, broken if kept else None).items():
+        tools, notes = [], [Why("recipe_broken", str(err)) for err in broken.values()]
         for tool in loaded.recipe.tools:
             path = loaded.package_path(tool)
             if path not in runners:

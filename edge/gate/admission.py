@@ -25,16 +25,18 @@ def refused(gate: "Gate", part: Part) -> list[Why]:
         return [again]
     if late := published_late(gate, trigger, its.least_spacing_counts if its else None):
         return [late]
-    return cannot_inspect(gate, part.recipe)
+    if its is not None and (unseen := set(its.cameras) - {name for look in part.looks for name in look.cameras}):
+        return [Why("camera_unknown", f"recipe {its.name} needs camera {min(unseen)}: it is not in station.toml")]
+    return cannot_inspect(gate, trigger.recipe)
 
 
-def cannot_inspect(gate: "Gate", latched: int | None = None) -> list[Why]:
-    """Why no part can be judged now, or none with this recipe latched; empty: ask the engine."""
+def cannot_inspect(gate: "Gate", by_trigger: int | None = None) -> list[Why]:
+    """Why no part can be judged now, or none with this recipe in its trigger; empty: ask the engine."""
     if why := unsafe(gate):
         return why
     if len(gate.waiting) >= MAX_WAITING or len(gate.travelling) >= MOST_TRAVELLING:
         return [Why("too_many_waiting", f"{len(gate.in_flight())} parts wait for the engine or their next camera")]
-    return gate.engine.unmet() or blind(gate) or change_over.why_not(gate, latched)
+    return gate.engine.unmet() or blind(gate) or change_over.why_not(gate, by_trigger)
 
 
 def unsafe(gate: "Gate") -> list[Why]:
@@ -92,8 +94,10 @@ def still_judged(gate: "Gate", trigger: Trigger) -> Why | None:
 def published_late(gate: "Gate", trigger: Trigger, spacing: int | None) -> Why | None:
     """By the encoder the part has left the camera: its sensor saw it long before the PLC told us."""
     follows = any(camera.trigger_source == "software" for camera in gate.station.cameras)
-    if not follows or spacing is None or trigger.behind is None or 2 * trigger.behind < spacing:
+    if not follows or spacing is None or trigger.behind is None or -spacing < 2 * trigger.behind < spacing:
         return None
+    if trigger.behind < 0:
+        return Why("encoder_fault", f"the belt's encoder is {-trigger.behind} counts before this trigger's")
     text = f"the belt moved {trigger.behind} counts between the part sensor and this trigger, spacing is {spacing}"
     return Why("trigger_late", f"{text}: speed up the PLC's scan")
 

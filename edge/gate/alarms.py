@@ -34,6 +34,7 @@ CONDITIONS = {  # reason code → priority (1: at once, 2: within the hour, 3: w
     "picture_altered": (2, "find out who changed the picture folder; restore it from its backup"),
     "picture_missing": (2, "find out who changed the picture folder; restore it from its backup"),
     "package_kept": (2, "restore the package file that the recipe names, or teach again"),
+    "recipe_broken": (2, "mend the recipe file and restart the station; the others are used meanwhile"),
     "transport_slow": (2, "raise plc.transport_ms, or speed up scan, poll and network"),
     "degraded_timing": (3, "grant the rights that `jidoka doctor` names"),
 }

@@ -22,13 +22,13 @@ def latched(gate: "Gate", by_plc: int | None) -> int | None:
     return gate.engine.state.recipe if gate.engine.state else None
 
 
-def why_not(gate: "Gate", part: int | None) -> list[Why]:
-    """Another recipe is asked for than is active. `part`: the recipe latched for it, which wins."""
+def why_not(gate: "Gate", by_trigger: int | None) -> list[Why]:
+    """Another recipe is asked for than is active. `by_trigger`: what the PLC latched for this part, which wins."""
     state, number = gate.engine.state, wanted(gate)
     if state is None:
         return []
-    by_plc = gate.station.plc.recipe_master == "plc" and part is not None
-    number = part if by_plc else number
+    by_plc = gate.station.plc.recipe_master == "plc" and bool(by_trigger)
+    number = by_trigger if by_plc else number
     if number is not None and number not in gate.engine.recipes:
         return [Why("recipe_unknown", f"recipe {number} is asked for, there is none: add it at recipes/<name>/")]
     if by_plc or number in (None, state.recipe):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from edge.gate.modes import LONGEST_S
-from edge.messages import Command, Commanded
+from edge.messages import LONGEST, Command, Commanded
 from vocabulary import InspectionError, Mode, SettingsError
 
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ def execute(gate: "Gate", command: Command) -> Commanded:
         "mode": mode, "force": force, "release": release, "acknowledge": acknowledge, "shelve": shelve,
         "unshelve": unshelve, "recipe": recipe,
     }  # fmt: skip
+    words = command.name, command.value, command.who, command.why
     try:
+        if max(map(len, words)) > LONGEST:
+            command = replace(command, name=command.name[:LONGEST], value="", who=command.who[:LONGEST], why="")
+            raise SettingsError("a word of the command", f"at most {LONGEST} characters")
         if command.for_s is not None and not 0 <= command.for_s <= MOST_S:  # also when it is no number
             raise SettingsError(f"for {command.for_s:g} s", f"a number of seconds up to {MOST_S:g}")
         if command.what not in does:
@@ -32,10 +36,10 @@ def execute(gate: "Gate", command: Command) -> Commanded:
         text, done = str(err), False
     if done and command.what == "recipe":
         command = replace(command, value=str(gate.recipe))
+    gate.keep()  # before the row: what a row says was done holds
     code = "command_done" if done else "command_refused"
     asked = {"what": command.what, "name": command.name, "value": command.value, "for_s": command.for_s}
     gate.note(code, text, who=command.who, why=command.why, **command.trail(), asked=asked)
-    gate.keep()
     return Commanded(command.sequence, done, text)
 
 

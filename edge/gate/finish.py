@@ -28,8 +28,11 @@ def finish(gate: "Gate", part: Part, verdict: Verdict, reasons: list[Why], answe
     forced, keyed = gate.modes.value("verdict"), gate.keyed(mode)
     judged = judge(mode, verdict, reasons, recheck_lane=lane, forced=forced, keyed=keyed)
     seen_bad = whole is not None and any(tool.verdict == Verdict.NG for tool in whole.tools)
-    gate.presented.judged(part.trigger, part.number, Verdict.NG if seen_bad else judged.judged)
-    gate.records.add("part", part.number, row(gate.station.name, mode, part, judged, whole, context(gate)))
+    kept = Verdict.NG if seen_bad else judged.judged  # what counts if the part is presented again
+    gate.presented.judged(part.trigger, part.number, kept)
+    body = row(gate.station.name, mode, part, judged, whole, context(gate))
+    lacks = [why.code for why in its.unproven] if its else []  # AUTO all the same: allow_provisional
+    gate.records.add("part", part.number, body | {"kept": kept, "unproven": lacks})
     gate.counts[judged.verdict] += 1
     if its is not None:
         gate.reactions.use(its.reactions)

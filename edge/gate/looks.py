@@ -73,7 +73,7 @@ def merged(answers: list[Inspected]) -> Inspected:
     return Inspected(
         last.epoch, last.part, last.look, worst([Verdict(answer.verdict) for answer in answers]), farthest(tools),
         worst_one.defect_class, [why for answer in answers for why in answer.reasons],
-        first.recipe, first.recipe_number, first.recipe_checksum,
+        first.recipe, first.recipe_number, first.recipe_sha256,
         [picture for answer in answers for picture in answer.pictures], tools, laps | last.laps_ns,
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ answer           ▓ record to the ledger, then the verdict to the PLC
 deadline                  ^ no answer by now: NOT_INSPECTED leaves, a late answer is recorded and never applied
 """
 
+import hashlib
 import os
 import select
 from collections import deque
@@ -45,6 +46,7 @@ class Gate:
 
     def __init__(self, state: StateFolder, clock: Clock, journal: Journal) -> None:
         self.station, _ = state.station()
+        self.station_sha256 = hashlib.sha256(state.station_now.read_bytes()).hexdigest()
         self.clock, self.epoch = clock, new_epoch()
         self.log: structlog.typing.FilteringBoundLogger = start_log(state, "gate", self.station.name, self.epoch)
         self.records = Records(state, Hello("gate", self.epoch, os.getpid()), journal)
@@ -60,7 +62,7 @@ class Gate:
         self.degraded: list[str] = []
         self.modes = Modes(self.station.mode)
         self.alarms = Alarms()
-        self.reactions = Reactions()
+        self.reactions = Reactions(sensors=self.station.plc.confirmations)
         self.presented = Presented()
         self.recipe: int | None = None  # asked for at this station
         self.transport = Transport()
@@ -83,6 +85,8 @@ class Gate:
             self.peers.welcome()
         for answer in self.engine.hear():
             self._answered(answer)
+        if self.engine.introduced:
+            self._introduced()
         if self.clock.now_ns() >= self._next_poll_ns:
             self._poll()
         for _ in range(min(BATCH, len(self.events))):
@@ -102,6 +106,13 @@ class Gate:
         left_s = max(0.0, (min(due) - self.clock.now_ns()) / 1e9)
         peers = [*self.peers.waiting(), *([self.records.channel] if self.records.channel else [])]
         return bool(select.select(peers, [], [], left_s)[0])  # select keeps microseconds; poll and epoll round to ms
+
+    def _introduced(self) -> None:
+        """Another engine judges from here on: by which files, and by whose leave, is in the ledger."""
+        self.engine.introduced = False
+        recipes = {its.name: [its.sha256, *(why.code for why in its.unproven)] for its in self.engine.recipes.values()}
+        leave = " (allow_provisional: AUTO without evidence)" if self.station.allow_provisional else ""
+        self.note("engine_attached", f"engine attached{leave}", recipes=recipes, station_sha256=self.station_sha256)
 
     def in_flight(self) -> list[Part]:
         """Asked, then waiting, then between two cameras."""
@@ -170,15 +181,17 @@ class Gate:
                     self.transport.consumed(sent, event.seen_ns)
             case Session():
                 plc = {"epoch": event.plc_epoch, "number": event.number, "parts": event.parts}
-                self.note("plc_session", event.text, plc=plc)  # where accounting stands before the first part's row
+                plc["confirmed"] = event.confirmed
+                self.note(
+                    "plc_session", event.text, plc=plc, anew=event.anew
+                )  # where accounting stands before the first part's row
                 if not event.resumed:
                     self.reactions.forget_belt()
                     self._emptied()
             case Anomaly():
                 self.counts["anomalies"] += 1
                 self.note(event.code, event.text)
-                if event.code == "counter_mismatch":
-                    self.react(self.reactions.mismatch(event.text))
+                self.react(self.reactions.anomaly(event.code, event.text))
 
     def _emptied(self) -> None:
         """A PLC that was restarted has purged its belt: no part comes to its next camera any more."""
@@ -192,11 +205,11 @@ class Gate:
         for one in raised:
             priority = 2 if one.rule.do == "alarm" else 1
             changes = self.alarms.happened(one.key, one.text, priority, one.remedy, self.clock.now_ns(), utc_now())
+            self.keep()  # before the row: what a row says stands, stands
             rule = [one.rule.on, one.rule.count, one.rule.within, one.rule.do, one.rule.plan]
             self.tell(changes, on=one.rule.on, do=one.rule.do, rule=rule)
             if not changes:  # it stands already, for another part
                 self.note("alarm_again", one.text, key=one.key, on=one.rule.on, do=one.rule.do)
-            self.keep()
 
     def _reset(self, asked: bool) -> None:
         """The PLC's fault reset, by its rising edge, acknowledges everything that stands."""
@@ -290,7 +303,7 @@ class Gate:
             return
         part, self.asked = self.asked, None
         part.laps_ns["answered"] = self.clock.now_ns()
-        if unsound := nonsense(answer, part.recipe, part.look.cameras):
+        if unsound := nonsense(answer, part.recipe, part.look.cameras, part.answers):
             not_inspected(self, part, [unsound])  # nothing of it is kept
         elif why := admission.void(self, part, answer):
             not_inspected(self, part, why, answer)

@@ -108,7 +108,9 @@ def judge(
     return Judged(told, verdict, disposition, why)
 
 
-def nonsense(answer: Inspected, recipe: int | None = None, cameras: Sequence[str] = ()) -> Why | None:
+def nonsense(
+    answer: Inspected, recipe: int | None = None, cameras: Sequence[str] = (), earlier: Sequence[Inspected] = ()
+) -> Why | None:
     """An answer from which nothing may be concluded: no verdict, no number for a score, another recipe's, no proof."""
     if answer.verdict not in tuple(Verdict):
         return Why("engine_nonsense", f"engine said {answer.verdict!r}, which is no verdict: see logs/engine.jsonl")
@@ -117,6 +119,8 @@ def nonsense(answer: Inspected, recipe: int | None = None, cameras: Sequence[str
     if answer.verdict != Verdict.NOT_INSPECTED and recipe not in (None, answer.recipe_number):
         text = f"engine judged by recipe {answer.recipe_number}, latched for this part was {recipe}"
         return Why("engine_nonsense", f"{text}: see logs/engine.jsonl")
+    if [one for one in earlier if one.recipe_sha256 != answer.recipe_sha256]:
+        return Why("engine_nonsense", "the recipe was changed between two looks at this part: restart the station")
     if answer.verdict == Verdict.OK and (lacks := without_proof(answer, cameras)):
         return Why("engine_nonsense", f"engine said OK, but {lacks}: see logs/engine.jsonl")
     return None
@@ -153,7 +157,7 @@ def row(
         "score": answer.score if answer else None,
         "tools": [plain(tool) for tool in answer.tools] if answer else [],
         "pictures": [timed(plain(picture), trigger.seen_ns) for picture in answer.pictures] if answer else [],
-        "recipe": {"name": answer.recipe, "number": answer.recipe_number, "checksum": answer.recipe_checksum}
+        "recipe": {"name": answer.recipe, "number": answer.recipe_number, "sha256": answer.recipe_sha256}
         if answer
         else None,
         "plc": {

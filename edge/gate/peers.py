@@ -22,6 +22,7 @@ from vocabulary import Clock
 PING_NS = 250_000_000
 SILENT_NS = 1_500_000_000  # an engine that neither answered a ping nor a part for this long is not ready
 BURST = 16
+MOST_PEERS = 64  # pages, commands and strangers at a time
 
 
 class EngineLink:
@@ -31,6 +32,7 @@ class EngineLink:
         self.epoch, self.clock = epoch, clock
         self.channel: Channel | None = None
         self.state: EngineState | None = None
+        self.introduced = False  # it has just told its recipes
         self.recipes: dict[int, RecipeState] = {}  # of this engine, or of the last one while there is none
         self.owes: int | None = None  # the part asked about
         self.heard_ns = 0
@@ -74,7 +76,7 @@ class EngineLink:
             while self.channel is not None and (message := self.channel.receive()) is not None:
                 self.heard_ns = self.clock.now_ns()
                 if isinstance(message, EngineRecipes):
-                    self.recipes = message.recipes
+                    self.recipes, self.introduced = message.recipes, True
                 elif isinstance(message, EngineState):
                     self.state = message
                 elif isinstance(message, Inspected) and message.epoch == self.epoch:
@@ -124,7 +126,10 @@ class Peers:
     def welcome(self) -> None:
         """Take in whoever knocks, and give strangers their place by their Hello."""
         if (new := self.listener.accept()) is not None:
-            self._strangers.append(new)
+            if len(self._strangers) + len(self.pages) + len(self.commanders) < MOST_PEERS:
+                self._strangers.append(new)
+            else:
+                new.close()
         for stranger in list(self._strangers):
             try:
                 message = stranger.receive()

@@ -12,7 +12,8 @@ from edge.messages import ReactionRule
 from vocabulary import Verdict
 
 HOLD = "HOLD"  # the PLC's key releases it
-MOST_ON_BELT = 4_096  # parts between camera and the sensor behind the rejecter; more than any belt holds
+MOST_ON_BELT = 512  # parts between camera and the sensor behind the rejecter: more than any belt holds
+RELEASED = {"passed": Verdict.OK, "hold": HOLD, "recheck lane": Verdict.RECHECK}  # how seen → what must have been told
 ALWAYS = (  # these hold whatever a recipe says; a recipe may add, never take away
     ReactionRule("escape_seen", 1, 1, "stop"),
     ReactionRule("unknown_part", 1, 1, "stop"),
@@ -20,6 +21,7 @@ ALWAYS = (  # these hold whatever a recipe says; a recipe may add, never take aw
     ReactionRule("reject_after_ok", 1, 1, "alarm"),
     ReactionRule("unconfirmed", 1, 1, "alarm"),
     ReactionRule("counter_mismatch", 1, 1, "alarm"),
+    ReactionRule("confirmations_missed", 1, 1, "alarm"),
 )
 MEANING = {
     "NG": ("parts are NG", "look for the cause at the process before the camera"),
@@ -30,6 +32,7 @@ MEANING = {
     "unknown_part": ("a part that nobody announced was at the rejecter", "clear the belt, check the part sensor"),
     "reject_after_ok": ("a part with OK was rejected", "check the rejecter's timing and the PLC's shift register"),
     "unconfirmed": ("a part was never seen behind the rejecter", "check the sensors there, find the part"),
+    "confirmations_missed": ("nobody saw how some parts left", "look at the rejected and passed parts of that time"),
     "counter_mismatch": ("the PLC counts other parts than it announced", "check the PLC's counters and sensor"),
 }
 
@@ -67,7 +70,8 @@ class Watch:
 class Reactions:
     """All rules of the active recipe, what stands raised, and the parts on the belt."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sensors: bool = True) -> None:
+        self.sensors = sensors  # the PLC tells how parts left
         self.raised: dict[ReactionRule, Raised] = {}
         self._watches: list[Watch] = [Watch(rule) for rule in ALWAYS]
         self._told: OrderedDict[int, str] = OrderedDict()  # part id → verdict or HOLD, in belt order
@@ -99,9 +103,10 @@ class Reactions:
         if part_id is not None:
             self._told.pop(part_id, None)  # presented again: it is the last one on the belt now
             self._told[part_id] = HOLD if hold else verdict
-            while len(self._told) > MOST_ON_BELT:
-                self._told.popitem(last=False)
         raised = []
+        while len(self._told) > MOST_ON_BELT:
+            gone, _ = self._told.popitem(last=False)
+            raised += self._count("unconfirmed", self.sensors, f"part {gone}, {MOST_ON_BELT} parts later")
         for kind in (Verdict.NG, Verdict.RECHECK, Verdict.NOT_INSPECTED):
             raised += self._count(kind.value, verdict is kind, f"last: part {part_id}")
         return raised
@@ -112,20 +117,21 @@ class Reactions:
             return self._count("unknown_part", True, "")
         raised: list[Raised] = []
         if part_id not in self._told:  # rows lost in a power cut, or an id that the PLC made up
-            return self._count("passed_unproven", what == "passed", f"part {part_id}")
+            return self._count("passed_unproven", what in RELEASED, f"part {part_id}, {what}")
         while (first := next(iter(self._told))) != part_id:
             del self._told[first]
             raised += self._count("unconfirmed", True, f"part {first}")
         verdict = self._told.pop(part_id)
-        if (what == "passed" and verdict != Verdict.OK) or (what == "hold" and verdict != HOLD):
+        if what in RELEASED and verdict != RELEASED[what]:
             raised += self._count("escape_seen", True, f"part {part_id} had {verdict}")
         if what == "rejected" and verdict == Verdict.OK:
             raised += self._count("reject_after_ok", True, f"part {part_id}")
         return raised
 
-    def mismatch(self, text: str) -> list[Raised]:
-        """The PLC's counters disagree with its triggers."""
-        return self._count("counter_mismatch", True, text)
+    def anomaly(self, code: str, text: str) -> list[Raised]:
+        """What the handshake found: counters that disagree with triggers, confirmations that nobody read."""
+        on = {"confirm_ring_overrun": "confirmations_missed", "confirm_gap": "confirmations_missed"}.get(code, code)
+        return self._count(on, True, text) if on in MEANING else []
 
     def forget_belt(self) -> None:
         """A PLC that was restarted has emptied its belt: nothing on it is confirmed any more."""

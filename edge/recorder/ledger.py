@@ -6,7 +6,7 @@ stored, so a checker needs no JSON library to verify the chain; the first row's 
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ from vocabulary import LedgerError
 
 GENESIS = "0" * 64
 RANGE = 10_000  # part numbers reserved at a time: an hour and more at any line speed we serve
-EVENTS = 2_000  # event rows that are read at a start
 LASTING = ("OFFLINE", "OBSERVE", "AUTO")  # modes without a time
 ON_BELT = 512  # parts between camera and the sensor behind the rejecter that a new gate is told of
 PRESENTED = 2_048  # parts that a new gate knows again; they fit one message
 U32 = 1 << 32  # where the PLC's counters wrap
+MOST_HOLES = 2_000  # told to one gate; the others are found at the next start
 WINDOW = 4_096  # how many of the last triggers are searched for holes after a restart; above any ring's depth
 
 SCHEMA = """
@@ -80,6 +80,8 @@ MIGRATIONS = (  # MIGRATIONS[v] leads from version v to v + 1; none ever touches
     "CREATE INDEX confirmations ON entry (entry) WHERE kind = 'confirmation';",
     TALLY,
     "CREATE INDEX events ON entry (entry) WHERE kind = 'event';",
+    "CREATE INDEX event_codes ON entry (json_extract(body, '$.code'), json_extract(body, '$.key'), entry)"
+    " WHERE kind = 'event';",
 )
 USER_VERSION = len(MIGRATIONS)
 
@@ -171,13 +173,19 @@ class Ledger:
                 new.append(full)
             self.db.execute("COMMIT")
         except sqlite3.Error as err:
-            if self.db.in_transaction:
-                self.db.execute("ROLLBACK")
+            self._roll_back()
             raise LedgerError(
                 f"{self.path}: {err}", "free disk space; parts are NOT_INSPECTED until rows are safe"
             ) from err
+        except BaseException:
+            self._roll_back()
+            raise
         self.entries, self.head = entries, head
         return new
+
+    def _roll_back(self) -> None:
+        if self.db.in_transaction:
+            self.db.execute("ROLLBACK")
 
     def _judged(self, body: dict[str, Any]) -> bool:
         """The trigger of this body has its part row already."""
@@ -216,13 +224,33 @@ class Ledger:
         ).fetchall()
         have = dict(rows)
         top = max(have)
-        missing = [(n, (have[top] - (top - n)) % U32) for n in range(min(have), top) if n not in have]
+        first = max(min(have), self._began_anew(last[0]) + 1)
+        missing = [(n, (have[top] - (top - n)) % U32) for n in range(first, top) if n not in have][-MOST_HOLES:]
         confirmation = self.db.execute(
             "SELECT plc_epoch, json_extract(body, '$.plc.seq') FROM entry WHERE kind = 'confirmation'"
             " ORDER BY entry DESC LIMIT 1"
         ).fetchone()
-        confirmed = confirmation[1] if confirmation and confirmation[0] == last[0] else None
+        confirmed = confirmation[1] if confirmation and confirmation[0] == last[0] else self._met(last[0])
         return Standing(last[0], top, have[top], missing, confirmed, self._presented(last[0]), self._belt(last[0]))
+
+    def _began_anew(self, plc_epoch: int) -> int:
+        """The trigger after which accounting began in this PLC epoch, if it did not go on from the one before."""
+        row = self.db.execute(
+            "SELECT json_extract(body, '$.plc.number') FROM entry WHERE kind = 'event' AND plc_epoch = ?"
+            " AND json_extract(body, '$.code') = 'plc_session' AND json_extract(body, '$.anew')"
+            " ORDER BY entry DESC LIMIT 1",
+            (plc_epoch,),
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def _met(self, plc_epoch: int) -> int | None:
+        """The confirmation from which on those of this PLC epoch are read, where none has a row yet."""
+        row = self.db.execute(
+            "SELECT json_extract(body, '$.plc.confirmed') FROM entry WHERE kind = 'event' AND plc_epoch = ?"
+            " AND json_extract(body, '$.code') = 'plc_session' ORDER BY entry LIMIT 1",
+            (plc_epoch,),
+        ).fetchone()
+        return row[0] if row else None
 
     def _belt(self, plc_epoch: int) -> list[tuple[int, str]]:
         """Parts behind the newest one that a sensor behind the rejecter has seen, oldest first."""
@@ -249,7 +277,8 @@ class Ledger:
         """The last parts that had an id, oldest first: one that is presented again is known by it."""
         rows = self.db.execute(
             "SELECT json_extract(body, '$.plc.part_id'), COALESCE(json_extract(body, '$.first_attempt'), part),"
-            " COALESCE(json_extract(body, '$.attempt'), 1), json_extract(body, '$.judged') FROM entry"
+            " COALESCE(json_extract(body, '$.attempt'), 1),"
+            " COALESCE(json_extract(body, '$.kept'), json_extract(body, '$.judged')) FROM entry"
             " WHERE kind = 'part' AND plc_epoch = ? ORDER BY trigger_number DESC LIMIT ?",
             (plc_epoch, PRESENTED),
         )
@@ -261,22 +290,35 @@ class Ledger:
         return msgspec.json.decode(row[0]) if row else None
 
     def left_standing(self) -> LeftStanding:
-        """What people asked for and what nobody acknowledged, from the last event rows."""
-        mode, recipe, ended, latched = None, None, set(), []
-        rows = self.db.execute("SELECT body FROM entry WHERE kind = 'event' ORDER BY entry DESC LIMIT ?", (EVENTS,))
-        for (text,) in rows:
-            body = msgspec.json.decode(text)
+        """What people asked for and what nobody acknowledged, however long ago."""
+        mode, recipe = None, None
+        for body in self._events("command_done"):
             asked = body.get("asked") or {}
-            if body["code"] == "command_done" and asked.get("what") == "mode" and asked["name"] in LASTING:
-                mode = mode or asked["name"]
-            elif body["code"] == "command_done" and asked.get("what") == "recipe":
-                recipe = recipe or int(asked["value"])
-            elif body["code"] == "alarm_gone":
-                ended.add(body["key"])
-            elif body["code"] == "alarm_raised" and body.get("rule") and body["key"] not in ended:
-                ended.add(body["key"])
-                latched.append(body)
-        return LeftStanding(mode, recipe, latched)
+            if mode is None and asked.get("what") == "mode" and asked["name"] in LASTING:
+                mode = asked["name"]
+            elif recipe is None and asked.get("what") == "recipe":
+                recipe = int(asked["value"])
+            if mode is not None and recipe is not None:
+                break
+        return LeftStanding(mode, recipe, self._latched())
+
+    def _events(self, code: str) -> Iterator[dict[str, Any]]:
+        """Event rows of this code, newest first."""
+        found = "SELECT body FROM entry WHERE kind = 'event' AND json_extract(body, '$.code') = ? ORDER BY entry DESC"
+        for (text,) in self.db.execute(found, (code,)):
+            yield msgspec.json.decode(text)
+
+    def _latched(self) -> list[dict[str, Any]]:
+        """The row of each alarm that was raised by a rule and is not gone."""
+        last = (
+            "SELECT json_extract(body, '$.key'), MAX(entry) FROM entry WHERE kind = 'event'"
+            " AND json_extract(body, '$.code') = ? GROUP BY json_extract(body, '$.key')"
+        )
+        gone = dict(self.db.execute(last, ("alarm_gone",)).fetchall())
+        raised = dict(self.db.execute(last, ("alarm_raised",)).fetchall())
+        entries = sorted(entry for key, entry in raised.items() if entry > gone.get(key, 0))
+        rows = [self.db.execute("SELECT body FROM entry WHERE entry = ?", (entry,)).fetchone() for entry in entries]
+        return [body for (text,) in rows if (body := msgspec.json.decode(text)).get("rule")]
 
     def counts(self) -> dict[str, int]:
         """How many parts have each verdict."""

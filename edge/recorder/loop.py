@@ -130,9 +130,9 @@ class Recorder:
             self.due = time.monotonic() + (0 if self.disk.release() else RETRY_S)
             return
         self.pending, self.stuck = [], None
-        if group:
+        for epoch, sequence in {record.epoch: record.sequence for record in group}.items():
             for gate in self._peers("gate"):
-                self._send(gate, Committed(group[-1].epoch, group[-1].sequence))
+                self._send(gate, Committed(epoch, sequence))
         for body in new:
             if body["kind"] == "part":
                 self.counts[body["verdict"]] = self.counts.get(body["verdict"], 0) + 1
@@ -160,9 +160,7 @@ class Recorder:
             case Hello():
                 self._welcome(peer, message)
             case Record():
-                self.pending.append(message)
-                if self.due is None:
-                    self.due = time.monotonic() + GROUP_S
+                self._keep(message)
             case Reserve():
                 try:
                     self._send(peer, Reserved(*self.ledger.reserve()))
@@ -221,7 +219,12 @@ class Recorder:
         self.peers[peer] = hello.role
         self.log.info("peer", role=hello.role, pid=hello.pid)
         if hello.role == "gate":
-            self._send(peer, self._standing())
+            try:
+                self._send(peer, self._standing())
+            except LedgerError as err:
+                self.log.error("the gate can't be told where the ledger stands", why=str(err))
+                self._drop(peer)  # it comes again
+                return
             self._send(peer, RecorderState(self.epoch, self.notes))
 
     def _standing(self) -> Welcome:
@@ -267,7 +270,13 @@ class Recorder:
     def _event(self, code: str, text: str, **more: Any) -> None:
         self._events += 1
         body = {"utc": utc_now(), "code": code, "text": text, **more}
-        self.ledger.append([("event", None, self.epoch, self._events, body)])
+        self._keep(Record(self.epoch, self._events, "event", None, body))
+
+    def _keep(self, record: Record) -> None:
+        """For the next commit."""
+        self.pending.append(record)
+        if self.due is None:
+            self.due = time.monotonic() + GROUP_S
 
     def _peers(self, role: str) -> list[Channel]:
         return [peer for peer, its in self.peers.items() if its == role]

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from edge.recorder.ledger import GENESIS, chain
+from edge.recorder.sense import Sense
 from vocabulary import LedgerError, Verdict
 
 Row = dict[str, Any]
-MOST_SHOWN = 20
 ACCOUNT = ("part", "plc_epoch", "number", "verdict", "routed")  # what a line of the machine's account must say
 
 
@@ -35,13 +35,12 @@ def query(path: Path, statement: str) -> Iterator[Any]:
 
 
 def verify(path: Path, noted: str | None = None) -> dict[str, Any]:
-    """Walk the whole chain. Returns {entries, parts, head}; raises LedgerError at the first row that does not fit.
+    """Walk the whole chain: {entries, parts, head}, and what `Sense` found. Raises LedgerError at a row that is not it.
 
     `noted` is a head noted elsewhere: it must be in the chain, else rows were cut off its end or all was written anew.
     """
     head, entries, parts, found = GENESIS, 0, 0, noted is None
-    belt, otherwise = Belt(), 0
-    shown: list[str] = []
+    sense = Sense()
     columns = iter(query(path, "SELECT entry, kind, part, epoch, sequence FROM entry ORDER BY entry"))
     for entry, body, previous, digest in rows(path):
         if entry != entries + 1:
@@ -53,39 +52,14 @@ def verify(path: Path, noted: str | None = None) -> dict[str, Any]:
             raise LedgerError(
                 f"{path}: row {entry}: a column differs from the text that was hashed", "restore the ledger"
             )
-        if (problem := belt.saw(content)) is not None:
-            otherwise += 1
-            shown = [*shown, problem][:MOST_SHOWN]
+        sense.saw(content)
         entries, head, parts = entry, digest, parts + (content["kind"] == "part")
         found = found or digest == noted
     if not found:
         raise LedgerError(
             f"{path}: the noted head {noted} is not in the chain", "rows were cut off: restore the ledger"
         )
-    return {"entries": entries, "parts": parts, "head": head, "left_otherwise": otherwise, "problems": shown}
-
-
-class Belt:
-    """Holds what the sensors behind the rejecter saw against what the PLC was told, by the ledger alone."""
-
-    def __init__(self) -> None:
-        self._told: dict[tuple[int, int], tuple[str, str]] = {}  # (PLC epoch, id) → verdict, disposition
-
-    def saw(self, row: Row) -> str | None:
-        """One row in order. Returns what is wrong when a part left as good, or by a key, without the right to."""
-        if row["kind"] == "part":
-            if row["plc"].get("part_id"):
-                self._told[row["plc"]["epoch"], row["plc"]["part_id"]] = row["verdict"], row.get("disposition", "")
-            return None
-        if row["kind"] != "confirmation" or not row["plc"].get("part_id"):
-            return None
-        verdict, disposition = self._told.pop((row["plc"]["epoch"], row["plc"]["part_id"]), ("no row", "reject"))
-        right = {"passed": verdict == Verdict.OK, "hold": disposition == "HOLD"}.get(row["what"], True)
-        return (
-            None
-            if right
-            else f"row {row['entry']}: part id {row['plc']['part_id']} was seen as {row['what']}, it had {verdict}"
-        )
+    return {"entries": entries, "parts": parts, "head": head, **sense.result()}
 
 
 def part_rows(path: Path) -> list[Row]:

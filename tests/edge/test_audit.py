@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.audit import Audit
-from edge.command import audit_rows
+from edge.command import audit_rows, ledger_head
 from edge.recorder.ledger import Ledger
 from edge.settings import StateFolder
 from vocabulary import LedgerError
@@ -71,4 +71,15 @@ def test_a_file_that_is_no_trail_is_refused_in_one_line(state: StateFolder) -> N
         left.unlink()
     state.station_db.write_bytes(b"no database at all, but long enough to look like one" * 40)
     with pytest.raises(LedgerError, match=r"station\.sqlite"):
+        audit_rows(state)
+
+
+def test_a_ledger_cut_after_a_command_is_found_by_the_audit_trail(state: StateFolder) -> None:
+    audit = Audit(state.station_db)
+    audit.append("kaya", "mode", name="AUTO", ledger=ledger_head(state))
+    audit.close()
+    assert audit_rows(state)["entries"] == 4
+    with sqlite3.connect(state.ledger) as db:
+        db.execute("DELETE FROM entry WHERE entry = (SELECT MAX(entry) FROM entry)")
+    with pytest.raises(LedgerError, match="row 2 is not the one that audit row 4 names"):
         audit_rows(state)

@@ -40,7 +40,7 @@ def ready(tmp_path: Path, made: Path) -> ReadyRecipe:
 
 def good(ready: ReadyRecipe, **changed: Any) -> Certificate:
     its: dict[str, Any] = {
-        "recipe": "cell", "checksum": ready.loaded.checksum, "packages": certificate.packages(ready),
+        "recipe": "cell", "sha256": ready.loaded.sha256, "packages": certificate.packages(ready),
         "cpu": certificate.cpu(), "engine": certificate.engine(), "precision": "float32", "runs": 10_000,
         "deadline_ms": 180.0, "margin_ms": 40.0, "p50_ms": 20.0, "p99_ms": 25.0, "p999_ms": 30.0, "max_ms": 60.0,
         "policy": "SCHED_FIFO", "load": 0.5, "utc": "",
@@ -65,7 +65,7 @@ def test_a_certificate_of_this_recipe_on_this_machine_holds(tmp_path: Path, read
 @pytest.mark.parametrize(
     ("changed", "what"),
     [
-        ({"checksum": 1}, "another recipe"),
+        ({"sha256": "0" * 64}, "another recipe"),
         ({"packages": ["other"]}, "another packages"),
         ({"cpu": "abacus x2"}, "another CPU"),
         ({"engine": "onnxruntime 0.1"}, "another engine"),

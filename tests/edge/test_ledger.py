@@ -228,3 +228,56 @@ def test_a_ledger_of_newer_software_is_refused(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(LedgerError, match="update Jidoka"):
         Ledger(tmp_path / "l.sqlite")
+
+
+def event(sequence: int, code: str, **more: Any) -> tuple[str, None, int, int, dict[str, Any]]:
+    return "event", None, 2, sequence, {"utc": "", "code": code, "text": "", **more}
+
+
+def test_what_people_asked_for_holds_however_many_events_came_since(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    rule = ["escape_seen", 1, 1, "stop", ""]
+    ledger.append([
+        event(1, "command_done", asked={"what": "mode", "name": "OFFLINE", "value": ""}),
+        event(2, "command_done", asked={"what": "recipe", "name": "b", "value": "2"}),
+        event(3, "alarm_raised", key="escape_seen", rule=rule),
+        event(4, "alarm_raised", key="unknown_part", rule=rule),
+        event(5, "alarm_gone", key="unknown_part"),
+        event(6, "alarm_raised", key="plc_lost"),
+    ])  # fmt: skip
+    ledger.append([event(n, "alarm_again", key="escape_seen") for n in range(7, 3000)])
+    left = ledger.left_standing()
+    ledger.close()
+    assert (left.mode, left.recipe, [one["key"] for one in left.latched]) == ("OFFLINE", 2, ["escape_seen"])
+
+
+def test_numbers_before_accounting_began_anew_are_no_holes(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    ledger.append([part(1, 1), part(2, 2)])
+    plc = {"epoch": 9, "number": 60_000, "parts": 60_000, "confirmed": 77}
+    ledger.append([("event", None, 1, 3, {"utc": "", "code": "plc_session", "text": "", "plc": plc, "anew": True})])
+    ledger.append([part(60_001, 4), part(60_004, 5)])
+    standing = ledger.standing()
+    ledger.close()
+    assert standing is not None
+    assert [number for number, _ in standing.missing] == [60_002, 60_003]
+    assert standing.confirmed == 77
+
+
+def test_a_malformed_record_leaves_no_transaction_open(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    with pytest.raises(KeyError):
+        ledger.append([part(1, 1), ("part", 2, 1, 2, {"utc": ""})])
+    assert len(ledger.append([part(1, 1)])) == 1
+    ledger.close()
+
+
+def test_a_bad_part_whose_other_camera_failed_is_known_as_bad_to_the_next_gate(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    its = body(1, "NOT_INSPECTED") | {"judged": "NOT_INSPECTED", "kept": "NG"}
+    its["plc"]["part_id"] = 5
+    ledger.append([("part", 1, 1, 1, its)])
+    standing = ledger.standing()
+    ledger.close()
+    assert standing is not None
+    assert standing.presented == [(5, 1, 1, "NG")]

@@ -7,6 +7,7 @@ import pytest
 from edge.gate.part import nonsense
 from edge.messages import Inspected, Picture, ToolResult
 
+SHA256 = "4711" * 16
 PICTURE = Picture("top", "0" * 64, 8, 8, 1, 0, 0, "device", None, None, None, 0)
 
 
@@ -15,7 +16,7 @@ def tool(verdict: str, camera: str = "top") -> ToolResult:
 
 
 def answer(verdict: str, score: float | None, *tools: ToolResult) -> Inspected:
-    return Inspected(1, 1, 0, verdict, score, 0, [], "plate", 1, 4711, [PICTURE], list(tools or [tool(verdict)]), {})
+    return Inspected(1, 1, 0, verdict, score, 0, [], "plate", 1, SHA256, [PICTURE], list(tools or [tool(verdict)]), {})
 
 
 @pytest.mark.parametrize("score", [None, 0.0, 1e9])
@@ -54,7 +55,7 @@ def test_an_ok_needs_an_ok_of_every_tool_on_a_picture(tools: list[ToolResult], s
 
 
 def test_an_ok_without_a_tool_is_no_ok() -> None:
-    nothing = Inspected(1, 1, 0, "OK", 0.1, 0, [], "plate", 1, 4711, [PICTURE], [], {})
+    nothing = Inspected(1, 1, 0, "OK", 0.1, 0, [], "plate", 1, SHA256, [PICTURE], [], {})
     why = nonsense(nothing)
     assert why is not None
     assert "no tool" in why.text

@@ -50,6 +50,8 @@ def test_m_of_k_is_raised_exactly_when_the_last_k_hold_m(verdicts: list[Verdict]
         (Verdict.NG, "passed", "escape_seen", "stop"),
         (Verdict.NOT_INSPECTED, "passed", "escape_seen", "stop"),
         (Verdict.RECHECK, "passed", "escape_seen", "stop"),
+        (Verdict.NG, "recheck lane", "escape_seen", "stop"),
+        (Verdict.OK, "hold", "escape_seen", "stop"),
         (Verdict.OK, "rejected", "reject_after_ok", "alarm"),
     ],
 )
@@ -75,7 +77,7 @@ def test_a_part_that_left_as_told_raises_nothing(verdict: Verdict, what: str) ->
     reactions.told(5, verdict)
     assert reactions.confirmed(5, what) == []
     again = reactions.confirmed(5, what)  # not on the belt any more: only an OK lets a part pass
-    assert [one.rule.on for one in again] == (["passed_unproven"] if what == "passed" else [])
+    assert [one.rule.on for one in again] == (["passed_unproven"] if what in ("passed", "recheck lane") else [])
 
 
 def test_each_part_that_left_otherwise_is_named_although_the_stop_stands_already() -> None:
@@ -94,6 +96,22 @@ def test_a_part_passed_over_by_the_sensors_is_unconfirmed() -> None:
     assert reactions.confirmed(1, "rejected") == []
     (raised,) = reactions.confirmed(3, "rejected")
     assert (raised.rule.on, raised.text.endswith("(part 2)")) == ("unconfirmed", True)
+
+
+@pytest.mark.parametrize("sensors", [True, False])
+def test_a_dead_sensor_behind_the_rejecter_is_noticed_where_there_is_one(*, sensors: bool) -> None:
+    reactions = Reactions(sensors=sensors)
+    raised = [one.rule.on for part in range(1, 600) for one in reactions.told(part, Verdict.NG)]
+    assert set(raised) == ({"unconfirmed"} if sensors else set())
+
+
+def test_confirmations_that_nobody_read_are_an_alarm() -> None:
+    reactions = using()
+    for code in ("confirm_ring_overrun", "confirm_gap"):
+        (raised,) = reactions.anomaly(code, "3 confirmations were missed")
+        assert (raised.rule.on, raised.rule.do) == ("confirmations_missed", "alarm")
+    assert reactions.anomaly("counter_mismatch", "+1")[0].rule.on == "counter_mismatch"
+    assert reactions.anomaly("sequence_back", "") == []
 
 
 def test_an_unknown_part_stops_the_line_and_a_restarted_plc_has_an_empty_belt() -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from edge.command import ask, greet
+from edge.messages import Command
 from edge.recorder.verify import read_account
 from tests.line.conftest import JIDOKA, LATE, LineUnderTest, second_recipe, status, wait_until
 
@@ -224,3 +226,18 @@ def test_a_station_that_never_was_has_no_trail_and_no_status(line: LineUnderTest
     assert done.returncode in (1, 2)
     assert done.stderr.startswith("jidoka: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_command_too_long_for_the_ledger_is_refused_by_the_gate_itself(line: LineUnderTest) -> None:
+    line.start_machine(LONG)
+    line.start_station()
+    line.wait_for_parts(3)
+    gate = line.pid("gate")
+    channel = greet(line.state, "command")
+    answer = ask(channel, Command(1, 1, "", "kaya", "mode", "x" * 120_000, "", None, "why"))
+    channel.close()
+    assert answer is not None
+    assert (answer.done, "at most 500" in answer.text) == (False, True)
+    line.wait_for_parts(len(read_account(line.account)) + 3)
+    assert line.pid("gate") == gate
+    assert line.end_feeding()["problems"] == []

@@ -2,18 +2,10 @@
 
 import subprocess
 
-import pytest
-
 from tests.line.conftest import JIDOKA, LATE, LineUnderTest, Row
 
 POSITION = 450  # counts between the cameras: at 0.2 s takt and 1,000 counts/s two or three parts are between them
 TRAVEL = ("--travel-s", "1.2")
-
-
-@pytest.fixture
-def line_of_two(line: LineUnderTest) -> LineUnderTest:
-    """Its machine and station are started by `start`."""
-    return line
 
 
 def start(line: LineUnderTest, parts: int, *more: str) -> None:
@@ -33,8 +25,7 @@ def judged(line: LineUnderTest) -> list[Row]:
     return [row for row in line.rows() if row["verdict"] != "NOT_INSPECTED"]
 
 
-def test_both_places_make_one_verdict_and_a_stopped_belt_expires_nobody(line_of_two: LineUnderTest) -> None:
-    line = line_of_two
+def test_both_places_make_one_verdict_and_a_stopped_belt_expires_nobody(line: LineUnderTest) -> None:
     start(line, 30, "--fault", "stop@12:1.5")
     result = line.finish()
     assert result["problems"] == []  # every picture, of both cameras, is the part's own
@@ -50,8 +41,7 @@ def test_both_places_make_one_verdict_and_a_stopped_belt_expires_nobody(line_of_
     assert stood  # they were between the cameras while the belt stood, and were judged all the same
 
 
-def test_a_gate_killed_while_parts_are_between_the_cameras_accounts_for_them(line_of_two: LineUnderTest) -> None:
-    line = line_of_two
+def test_a_gate_killed_while_parts_are_between_the_cameras_accounts_for_them(line: LineUnderTest) -> None:
     start(line, 36)
     line.wait_for_parts(8)
     line.kill("gate")
@@ -61,8 +51,7 @@ def test_a_gate_killed_while_parts_are_between_the_cameras_accounts_for_them(lin
     assert line.inspects_again()
 
 
-def test_a_restarted_plc_brings_no_part_to_its_second_camera(line_of_two: LineUnderTest) -> None:
-    line = line_of_two
+def test_a_restarted_plc_brings_no_part_to_its_second_camera(line: LineUnderTest) -> None:
     start(line, 30, "--fault", "restart@12")
     result = line.finish()
     assert result["problems"] == []
@@ -71,14 +60,31 @@ def test_a_restarted_plc_brings_no_part_to_its_second_camera(line_of_two: LineUn
 
 
 def test_a_plc_that_was_silent_while_parts_passed_the_second_camera_gets_no_verdict_for_them(
-    line_of_two: LineUnderTest,
+    line: LineUnderTest,
 ) -> None:
-    line = line_of_two
     start(line, 30, "--fault", "silent@12:0.6")
     result = line.finish()
     assert result["problems"] == []
     assert "exposure_missed" in result["not_inspected"]
     assert line.inspects_again()
+
+
+def test_a_station_file_that_is_edited_meanwhile_changes_nothing_not_even_through_a_kill(line: LineUnderTest) -> None:
+    start(line, 40)
+    line.wait_for_parts(6)
+    station = line.folder / "station.toml"
+    station.write_text(station.read_text().replace(f"position_counts = {POSITION}", "position_counts = 0"))
+    line.kill("gate")
+    line.kill("engine")
+    result = line.finish()
+    assert result["problems"] == []
+    assert line.inspects_again()
+    assert {tuple(picture["camera"] for picture in row["pictures"]) for row in judged(line)} == {("top", "back")}
+    attached = line.events("engine_attached")
+    assert len(attached) >= 2
+    assert len({row["station_sha256"] for row in attached}) == 1
+    assert all("provisional" in row["recipes"]["plate"] for row in attached)
+    assert all("provisional" in row["unproven"] for row in judged(line))
 
 
 def test_a_camera_further_along_needs_the_spacing(line: LineUnderTest) -> None:

@@ -1,6 +1,6 @@
 """What the run in virtual time found: ages behind a half written trigger, results that outlive their trigger."""
 
-from plc_io.handshake import Result, Trigger
+from plc_io.handshake import Accounted, Confirmation, Result, Trigger
 from plc_io.session import PlcSession
 from tests.plc_io.plc_model import PlcModel, WireToModel
 from vocabulary import Verdict
@@ -68,3 +68,55 @@ def test_a_result_that_waited_while_hundreds_of_triggers_came_leaves_with_its_ow
         session.poll()
     assert plc.refused == 0
     assert {part for _, part in plc.applied} == {first.part_id}
+
+
+CONF_SEQ, CONFIRMS = 8, 264
+
+
+def confirm(plc: PlcModel, seq: int, part_id: int) -> None:
+    plc.w[CONFIRMS + (seq - 1) % 32 * 7 : CONFIRMS + (seq - 1) % 32 * 7 + 7] = [seq, 0, part_id, 2, 0, 0, seq]
+    plc.w[CONF_SEQ] = seq
+
+
+def seen(session: PlcSession) -> list[int]:
+    return [event.part_id for event in session.poll() if isinstance(event, Confirmation)]
+
+
+def test_a_plc_nobody_knew_is_asked_for_new_confirmations_only() -> None:
+    plc = PlcModel()
+    confirm(plc, 1, 11)
+    session = PlcSession(WireToModel(plc), 1, None, HandClock())
+    assert seen(session) == []
+    confirm(plc, 2, 12)
+    assert seen(session) == [12]
+
+
+def test_a_plc_that_was_restarted_unseen_is_asked_for_all_its_confirmations() -> None:
+    plc = PlcModel()
+    session = PlcSession(WireToModel(plc), 1, None, HandClock())
+    session.poll()
+    plc.power_up()
+    confirm(plc, 1, 11)
+    confirm(plc, 2, 12)
+    assert seen(session) == [11, 12]
+
+
+def test_a_new_gate_reads_on_from_where_the_last_one_met_the_plc() -> None:
+    plc = PlcModel()
+    for seq in (1, 2, 3):
+        confirm(plc, seq, 10 + seq)
+    session = PlcSession(WireToModel(plc), 2, Accounted(plc.epoch, 0, 0, 1), HandClock())
+    assert seen(session) == [12, 13]
+
+
+def test_a_header_without_an_epoch_is_none() -> None:
+    plc = PlcModel()
+    session = PlcSession(WireToModel(plc), 1, None, HandClock())
+    session.poll()
+    for _ in range(3):
+        plc.trigger()
+    plc.long(3, 0)
+    assert session.poll() == []
+    assert "plc_epoch" in [reason.code for reason in session.reasons]
+    plc.long(3, plc.epoch)
+    assert len(triggers(session)) == 3

@@ -167,7 +167,7 @@ class Web:
             "cameras": [{"name": "top", "uri": "sim:"}],
         }  # fmt: skip
         (folder / "station.toml").write_text(tomlkit.dumps(settings))
-        station.state.station_file.write_text(str(folder / "station.toml"))
+        station.state.use(folder / "station.toml")
         command = [sys.executable, "-m", "cli", "process", "web", "--state", str(station.state.root)]
         self.popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
