@@ -14,6 +14,12 @@ from vocabulary import DeviceError, Verdict, worst
 if TYPE_CHECKING:
     from edge.gate.loop import Gate
 
+TROUBLE = {  # reason → bit of the status word that tells the PLC of it for a while
+    **dict.fromkeys(("engine_late", "engine_busy", "too_many_waiting"), "overrun"),
+    **dict.fromkeys(
+        ("trigger_gap", "trigger_torn", "trigger_ring_overrun", "gate_restarted", "exposure_missed"), "missed_trigger"
+    ),
+}
 MOST_SENT = 64  # verdicts whose way to the PLC is timed
 
 
@@ -34,6 +40,8 @@ def finish(gate: "Gate", part: Part, verdict: Verdict, reasons: list[Why], answe
     lacks = [why.code for why in its.unproven] if its else []  # AUTO all the same: allow_provisional
     gate.records.add("part", part.number, body | {"kept": kept, "unproven": lacks})
     gate.counts[judged.verdict] += 1
+    for bit in {TROUBLE[why.code] for why in judged.reasons if why.code in TROUBLE}:
+        gate.trouble_ns[bit] = gate.clock.now_ns()
     if its is not None:
         gate.reactions.use(its.reactions)
     hold = judged.disposition == "HOLD"

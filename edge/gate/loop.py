@@ -69,6 +69,7 @@ class Gate:
         self._reset_seen = True  # only a reset that begins in this gate's time acknowledges anything
         self.counts: dict[str, int] = {verdict.value: 0 for verdict in Verdict} | {"late": 0, "anomalies": 0}
         self.last_part: dict[str, int] = {}
+        self.trouble_ns: dict[str, int] = {}  # bit of the status word → when it last had a cause
         self.sent_ns: dict[int, int] = {}  # trigger number → when its verdict was written
         self._failures = 0
         self._next_poll_ns = clock.now_ns()

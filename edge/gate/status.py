@@ -10,6 +10,7 @@ from vocabulary import Mode
 if TYPE_CHECKING:
     from edge.gate.loop import Gate
 
+SHOWN_NS = 5_000_000_000  # so long a bit stays on after its cause: any PLC scan and a person sees it
 RESTING = (Mode.OFFLINE, Mode.SETUP)  # nothing is judged for the machine: READY is off
 
 
@@ -69,6 +70,8 @@ def show(gate: "Gate", session: PlcSession) -> None:
     for signal in ("ready", "stop_request", "fault"):
         if (value := forced(signal)) is not None:
             setattr(status, signal, value == "on")
+    for bit in ("overrun", "missed_trigger"):
+        setattr(status, bit, gate.clock.now_ns() - gate.trouble_ns.get(bit, -SHOWN_NS) < SHOWN_NS)
     status.degraded_timing = bool(gate.degraded or (state and state.degraded))
     status.recipe_active = state.recipe if state else 0
     status.recipe_checksum = int(its.sha256[:4], 16) if its else 0  # as Keyence's: somebody changed settings

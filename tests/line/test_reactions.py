@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from benchmarks.rig import PlcView
 from edge.recorder.verify import read_account, verify
 from tests.line.conftest import JIDOKA, LineUnderTest, wait_until
 
@@ -73,3 +74,13 @@ def test_a_bypass_asked_for_behind_an_ng_releases_it_not(line: LineUnderTest) ->
     assert result["problems"] == []
     assert verify(line.state.ledger)["left_otherwise"] == 0
     assert {row["routed"] for row in read_account(line.account) if row["verdict"] == "NG"} == {"rejected"}
+
+
+def test_the_plc_is_told_for_a_while_that_triggers_were_missed(line: LineUnderTest) -> None:
+    line.start_machine(1_000_000, "--fault", "skip@6:2")
+    line.start_station()
+    plc = PlcView(line.uri)
+    wait_until(lambda: plc.bit("missed_trigger"), "the bit")
+    wait_until(lambda: not plc.bit("missed_trigger"), "its end")
+    plc.sock.close()
+    assert line.end_feeding()["problems"] == []
