@@ -106,7 +106,8 @@ class Reactions:
         raised = []
         while len(self._told) > MOST_ON_BELT:
             gone, _ = self._told.popitem(last=False)
-            raised += self._count("unconfirmed", self.sensors, f"part {gone}, {MOST_ON_BELT} parts later")
+            if self.sensors and "unconfirmed" not in [rule.on for rule in self.raised]:  # a dead sensor is told once
+                raised += self._count("unconfirmed", True, f"part {gone}, {MOST_ON_BELT} parts later")
         for kind in (Verdict.NG, Verdict.RECHECK, Verdict.NOT_INSPECTED):
             raised += self._count(kind.value, verdict is kind, f"last: part {part_id}")
         return raised
