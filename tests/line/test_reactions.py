@@ -77,9 +77,12 @@ def test_a_bypass_asked_for_behind_an_ng_releases_it_not(line: LineUnderTest) ->
 
 
 def test_the_plc_is_told_for_a_while_that_triggers_were_missed(line: LineUnderTest) -> None:
-    line.start_machine(1_000_000, "--fault", "skip@6:2")
+    line.start_machine(1_000_000)
     line.start_station()
+    line.wait_for_parts(6)
     plc = PlcView(line.uri)
+    assert not plc.bit("missed_trigger")
+    line.kill("gate")
     wait_until(lambda: plc.bit("missed_trigger"), "the bit")
     wait_until(lambda: not plc.bit("missed_trigger"), "its end")
     plc.sock.close()
