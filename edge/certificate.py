@@ -55,6 +55,15 @@ def write(folder: Path, certificate: Certificate) -> Path:
     return path
 
 
+def proven_ms(folder: Path, recipe: str) -> float:
+    """The shortest deadline that a recipe's certificate proves; 0: there is none that can be read."""
+    try:
+        its = msgspec.json.decode(path_of(folder, recipe).read_bytes(), type=Certificate)
+    except (OSError, msgspec.DecodeError):
+        return 0.0
+    return its.p999_ms + its.margin_ms
+
+
 def why_not(folder: Path, ready: ReadyRecipe) -> Reason | None:
     """Why this recipe is not certified for this machine; None: it is."""
     path, remedy = path_of(folder, ready.loaded.recipe.name), "run `jidoka bench STATION.toml --certify`"

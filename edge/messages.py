@@ -148,6 +148,7 @@ class RecipeState(msgspec.Struct, frozen=True, array_like=True):
     most_attempts: int
     least_spacing_counts: int | None
     cameras: list[str]  # that look at each part
+    proven_ms: float  # the shortest deadline that its certificate proves; 0: it has none
 
 
 class EngineRecipes(Message, frozen=True):

@@ -28,6 +28,7 @@ class CameraSettings(Strict):
     position_counts: int = Field(
         default=0, ge=0, lt=2**30, description="how far behind the part sensor it looks, in encoder counts of the belt"
     )
+    may_repeat: bool = Field(default=False, description="two parts may have the very same pixels: pictures from files")
     frame_timeout_ms: float = Field(default=500, gt=0, le=10_000)
     settings: dict[str, float | str] = Field(default_factory=dict)
 

@@ -170,7 +170,7 @@ class Handshake:
         if self.results_open:
             events += self._acknowledged(value(words, "ACK_SEQ"), now_ns)
         self.encoder = value(words, "ENCODER")
-        events += self._count_check(words)
+        events += self._count_check(words, now_ns)
         new = distance(self.seq, value(words, "TRIG_SEQ"))
         if self.seq and new > SEQUENCE_MAX // 2:
             text = f"TRIG_SEQ went back from {self.seq} to {value(words, 'TRIG_SEQ')}: check the PLC program"
@@ -354,16 +354,26 @@ class Handshake:
         """The 16-bit form of a trigger's number; 0: none yet."""
         return (number - 1) % SEQUENCE_MAX + 1 if number else 0
 
-    def _count_check(self, words: list[int]) -> list[Event]:
+    def _count_check(self, words: list[int], now_ns: int) -> list[Event]:
         """The PLC's own count of parts must agree with ours once nothing is on its way."""
         expected = (self.base + self.number + distance(self.seq, value(words, "TRIG_SEQ"))) % U32
         difference = (value(words, "PARTS") - expected) % U32
         self._mismatches = self._mismatches + 1 if difference else 0
         if self._mismatches <= TORN_POLLS:
             return []
-        self._mismatches, self.base = 0, (self.base + difference) % U32
+        self._mismatches = 0
         signed = difference if difference < U32 // 2 else difference - U32
-        return [Anomaly("counter_mismatch", f"the PLC counts {signed:+d} parts beside its triggers")]
+        told = Anomaly("counter_mismatch", f"the PLC counts {signed:+d} parts beside its triggers")
+        if not 0 < signed <= MOST_MISSED:
+            self.base = (self.base + difference) % U32
+            return [told]
+        why = Reason("trigger_uncounted", "the PLC counted this part and announced it to nobody")
+        return [told, *(self._beside(why, now_ns) for _ in range(signed))]
+
+    def _beside(self, why: Reason, now_ns: int) -> Trigger:
+        """A part that the retentive counter knows of and no sequence: it gets a number, the sequence stays."""
+        self.number += 1
+        return self._trigger(None, None, None, now_ns, None, why)
 
     def _acknowledged(self, ack: int, now_ns: int) -> list[Event]:
         """The PLC consumes in order: everything up to the acknowledged result is done."""

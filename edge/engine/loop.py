@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import cv2
 import structlog
 
-from edge.certificate import why_not
+from edge.certificate import proven_ms, why_not
 from edge.channel import Channel, ChannelClosed, connect
 from edge.engine.cameras import StationCamera
 from edge.engine.inspect import Answer, Look, inspect_part
@@ -161,6 +161,7 @@ class Engine:
             line.most_attempts,
             line.least_spacing_counts,
             ready.cameras,
+            proven_ms(self.state.certificates, its.name),
         )
 
     def _named(self, name: str) -> ReadyRecipe:

@@ -50,7 +50,7 @@ def unsafe(gate: "Gate") -> list[Why]:
 
 def void(gate: "Gate", part: Part, answer: Inspected) -> list[Why]:
     """Why this answer does not count; empty: it does."""
-    if late := answered_late(part, answer) or shows_next(gate, part, answer):
+    if late := answered_late(part, answer) or shows_next(gate, part, answer) or repeated(gate, answer):
         return [late]
     why = unsafe(gate)
     return [*why, *answer.reasons] if why else []
@@ -73,6 +73,17 @@ def shows_next(gate: "Gate", part: Part, answer: Inspected) -> Why | None:
     if not pictures:
         return None
     return Why("exposed_late", f"camera {pictures[0].camera}: its picture arrived after the next part had come")
+
+
+def repeated(gate: "Gate", answer: Inspected) -> Why | None:
+    """A camera that gives the very same pixels twice shows no part any more: noise alone makes any two differ."""
+    still = {camera.name for camera in gate.station.cameras if camera.may_repeat}
+    same = [one for one in answer.pictures if gate.pictures.get(one.camera) == one.sha256 and one.camera not in still]
+    gate.pictures |= {one.camera: one.sha256 for one in answer.pictures}
+    if not same:
+        return None
+    text = f"camera {same[0].camera} gave the same picture as for the part before"
+    return Why("picture_repeated", f"{text}: check the camera; may_repeat = true where pictures come from files")
 
 
 def carried_on(gate: "Gate", part: Part) -> bool:

@@ -47,6 +47,7 @@ def finish(gate: "Gate", part: Part, verdict: Verdict, reasons: list[Why], answe
     hold = judged.disposition == "HOLD"
     counted = judged.judged if hold else judged.verdict
     gate.react(gate.reactions.told(part.trigger.part_id, counted, hold=hold))
+    gate.keep()
     tell_plc(gate, part, judged, whole)
 
 

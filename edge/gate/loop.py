@@ -69,6 +69,7 @@ class Gate:
         self._reset_seen = True  # only a reset that begins in this gate's time acknowledges anything
         self.counts: dict[str, int] = {verdict.value: 0 for verdict in Verdict} | {"late": 0, "anomalies": 0}
         self.last_part: dict[str, int] = {}
+        self.pictures: dict[str, str] = {}  # camera → SHA-256 of its last picture
         self.trouble_ns: dict[str, int] = {}  # bit of the status word → when it last had a cause
         self.sent_ns: dict[int, int] = {}  # trigger number → when its verdict was written
         self._failures = 0
@@ -342,7 +343,8 @@ class Gate:
     def permitted(self, its: RecipeState | None) -> Mode:
         """The wanted mode as far as allowed: AUTO needs the PLC's leave, and evidence or the declared override."""
         forbidden = self.plc is not None and not (self.plc.plc.alive and self.plc.plc.allow_auto)
-        unproven = its is not None and bool(its.unproven) and not self.station.allow_provisional
+        unproven = its is not None and (bool(its.unproven) or 0 < self.deadline_ms(its) < its.proven_ms)
+        unproven = unproven and not self.station.allow_provisional
         return self.modes.permitted(auto=not forbidden and not unproven)
 
     def keyed(self, mode: Mode) -> bool:

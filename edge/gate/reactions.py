@@ -73,15 +73,24 @@ class Reactions:
     def __init__(self, *, sensors: bool = True) -> None:
         self.sensors = sensors  # the PLC tells how parts left
         self.raised: dict[ReactionRule, Raised] = {}
-        self._watches: list[Watch] = [Watch(rule) for rule in ALWAYS]
+        self._known: dict[ReactionRule, Watch] = {rule: Watch(rule) for rule in ALWAYS}  # of all recipes so far
+        self._watches: list[Watch] = list(self._known.values())  # of the recipe in use
         self._told: OrderedDict[int, str] = OrderedDict()  # part id → verdict or HOLD, in belt order
 
     def use(self, rules: list[ReactionRule]) -> None:
-        """The rules of a recipe; those that stay keep what they have seen."""
+        """The rules of the recipe by which the next part is judged; those of another keep what they have seen."""
         wanted = [*ALWAYS, *(rule for rule in rules if rule not in ALWAYS)]
         if wanted != [watch.rule for watch in self._watches]:
-            known = {watch.rule: watch for watch in self._watches}
-            self._watches = [known.get(rule, Watch(rule)) for rule in wanted]
+            self._watches = [self._known.setdefault(rule, Watch(rule)) for rule in wanted]
+
+    def seen(self) -> list[tuple[ReactionRule, list[bool]]]:
+        """What rules over several parts have seen, so that it outlives a gate."""
+        return [(watch.rule, list(watch.seen)) for watch in self._known.values() if watch.rule.within > 1]
+
+    def saw(self, seen: list[tuple[ReactionRule, list[bool]]]) -> None:
+        """Go on where a killed gate stood."""
+        for rule, parts in seen:
+            self._known.setdefault(rule, Watch(rule)).seen.extend(parts)
 
     @property
     def hold(self) -> Raised | None:
@@ -143,7 +152,7 @@ class Reactions:
         stood = [one for one in self.raised.values() if key in (None, one.key)]
         for one in stood:
             del self.raised[one.rule]
-        for watch in self._watches:
+        for watch in self._known.values():
             if key is None or watch.rule in [one.rule for one in stood]:
                 watch.seen.clear()
         return stood

@@ -23,6 +23,7 @@ class Standing(msgspec.Struct):
     alarms: list[AlarmState]
     reactions: list[tuple[ReactionRule, str, str]]  # rule, text, remedy
     recipe: int | None  # asked for at this station; None: as started
+    seen: list[tuple[ReactionRule, list[bool]]]  # by rules over several parts
 
 
 def pack(gate: "Gate") -> bytes:
@@ -30,8 +31,10 @@ def pack(gate: "Gate") -> bytes:
     modes, alarms = gate.modes, list(gate.alarms.standing.values())
     raised = [(one.rule, one.text, one.remedy) for one in gate.reactions.raised.values()]
     return msgspec.msgpack.encode(
-        Standing(modes.wanted, modes.after, modes.until_ns, modes.forced, alarms, raised, gate.recipe)
-    )
+        Standing(
+            modes.wanted, modes.after, modes.until_ns, modes.forced, alarms, raised, gate.recipe, gate.reactions.seen()
+        )
+    )  # fmt: skip
 
 
 def from_ledger(gate: "Gate", welcome: Welcome) -> None:
@@ -63,4 +66,5 @@ def restore(gate: "Gate", data: bytes) -> None:
     gate.modes.forced = left.forced
     gate.alarms = Alarms(left.alarms)
     gate.reactions.raised = {rule: Raised(rule, text, remedy) for rule, text, remedy in left.reactions}
+    gate.reactions.saw(left.seen)
     gate.recipe = left.recipe

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from edge.gate.admission import cannot_inspect
 from edge.messages import GateState, Why
 from plc_io.session import PlcSession
+from plc_io.signals import RESULT_SLOTS
 from vocabulary import Mode
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ def unmet(gate: "Gate") -> list[Why]:
         found += [Why(reason.code, reason.text) for reason in gate.plc.reasons]
     if gate.modes.wanted in RESTING:
         found.append(Why(f"mode_{gate.modes.wanted.lower()}", f"station is in {gate.modes.wanted}"))
+    if gate.plc is not None and gate.plc.backlog > RESULT_SLOTS:
+        text = f"the PLC has not taken {gate.plc.backlog} results"
+        found.append(Why("results_not_taken", f"{text}: is its program that of `jidoka plc map`, and in RUN?"))
     if one := gate.reactions.hold:
         found.append(Why("held", f"{one.text}: {one.remedy}; then reset"))
     return found + cannot_inspect(gate)
@@ -37,8 +41,12 @@ def lasting(gate: "Gate") -> list[Why]:
     if (worst_ms := gate.transport.worst_ms) > (allowed_ms := gate.station.plc.transport_ms):
         text = f"the way to the PLC and back took {worst_ms:.1f} ms, plc.transport_ms allows {allowed_ms:g}"
         found.append(Why("transport_slow", f"{text}: raise it, or speed up scan, poll and network"))
-    if gate.degraded:
-        found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(gate.degraded)}"))
+    state = gate.engine.state
+    if missing := sorted({*gate.degraded, *(state.degraded if state else [])}):
+        found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(missing)}"))
+    if its is not None and 0 < (in_force := gate.deadline_ms(its)) < its.proven_ms:
+        text = f"the deadline in force is {in_force:.0f} ms, the certificate proves {its.proven_ms:.0f} ms"
+        found.append(Why("deadline_unproven", f"{text}: a faster model, or a longer way to the rejecter"))
     return found
 
 

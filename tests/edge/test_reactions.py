@@ -143,6 +143,27 @@ def test_a_recipe_can_add_rules_and_take_none_of_the_fixed_ones_away() -> None:
         assert rule in [watch.rule for watch in reactions._watches]
 
 
+def test_parts_of_two_recipes_in_turn_are_counted_each_by_its_own_rules() -> None:
+    rule = ReactionRule("NG", 3, 3, "stop")
+    reactions, raised = Reactions(), []
+    for _ in range(3):
+        reactions.use([rule])
+        raised += reactions.told(None, Verdict.NG)
+        reactions.use([])
+        reactions.told(None, Verdict.OK)
+    assert [one.rule for one in raised] == [rule]
+
+
+def test_what_rules_have_seen_outlives_a_gate() -> None:
+    rule = ReactionRule("NG", 3, 3, "stop")
+    killed, following = using(rule), Reactions()
+    for _ in range(2):
+        killed.told(None, Verdict.NG)
+    following.saw(killed.seen())
+    following.use([rule])
+    assert following.told(None, Verdict.NG)
+
+
 def test_rules_keep_what_they_saw_while_the_same_recipe_is_told_again() -> None:
     rule = ReactionRule("NG", 2, 2, "hold")
     reactions = using(rule)

@@ -120,3 +120,35 @@ def test_a_header_without_an_epoch_is_none() -> None:
     assert "plc_epoch" in [reason.code for reason in session.reasons]
     plc.long(3, plc.epoch)
     assert len(triggers(session)) == 3
+
+
+def test_a_plc_that_repeats_its_numbers_leaves_no_part_without_a_row() -> None:
+    """Same epoch, the sequence begins again, the retentive counter goes on: 4 parts came meanwhile, 2 come then."""
+    plc = PlcModel()
+    session = PlcSession(WireToModel(plc), 1, None, HandClock())
+    session.poll()
+    for _ in range(20):
+        plc.trigger()
+    assert [its.parts for its in triggers(session)] == list(range(1, 21))
+    plc.number = 0
+    for _ in range(4):
+        plc.trigger()
+    found = [its for _ in range(6) for its in triggers(session)]
+    for _ in range(2):
+        plc.trigger()
+    found += [its for _ in range(6) for its in triggers(session)]
+    assert [its.parts for its in found] == list(range(21, 27))
+    assert len({its.number for its in found}) == 6
+    assert [its.fault.code if its.fault else "" for its in found] == ["trigger_uncounted"] * 4 + [""] * 2
+
+
+def test_results_that_the_plc_does_not_take_pile_up_where_somebody_sees_it() -> None:
+    plc = PlcModel()
+    session = PlcSession(WireToModel(plc), 1, None, HandClock())
+    session.poll()
+    plc.scan()
+    for _ in range(10):  # the PLC's program does not run
+        plc.trigger()
+    for its in triggers(session):
+        session.send(Result(its.plc_epoch, its.number, Verdict.NG, 0, 0.5, 3))
+    assert session.backlog == 10
