@@ -45,7 +45,13 @@ def bytewise(lines: Bytes, samples: int) -> Bytes:
 
 def two_bytes(bits: int) -> Unpack:
     """10 to 16 bit in the low end of two bytes, little endian."""
-    return lambda lines, samples: (lines.view("<u2")[:, :samples] >> (bits - 8)).astype(np.uint8)
+
+    def unpack(lines: Bytes, samples: int) -> Bytes:
+        top = np.empty((len(lines), samples), np.uint8)
+        np.right_shift(lines.view("<u2")[:, :samples], bits - 8, out=top, casting="unsafe")
+        return top
+
+    return unpack
 
 
 def lsb_packed(bits: int) -> Unpack:
@@ -67,7 +73,10 @@ def lsb_packed(bits: int) -> Unpack:
 
 def gige_packed(lines: Bytes, samples: int) -> Bytes:
     """GigE Vision 1.x "Packed", 10 and 12 bit alike: the first and third byte hold the top 8 bits of two pixels."""
-    return in_groups(lines, 3)[:, :, ::2].reshape(len(lines), -1)[:, :samples]
+    groups = in_groups(lines, 3)
+    top = np.empty((*groups.shape[:2], 2), np.uint8)
+    top[:, :, 0], top[:, :, 1] = groups[:, :, 0], groups[:, :, 2]
+    return top.reshape(len(lines), -1)[:, :samples]
 
 
 def in_groups(lines: Bytes, size: int) -> Bytes:
@@ -101,14 +110,17 @@ def through(code: int, channels: int) -> Paint:
 def subsampled(order: str) -> Paint:
     """Y for each pixel, U and V for each `order.count("Y")` pixels, in this order; full range."""
     luma = [index for index, name in enumerate(order) if name == "Y"]
+    source = {"Y": luma, "V": [order.index("V")] * len(luma), "U": [order.index("U")] * len(luma)}
 
     def paint(samples: Bytes, width: int, height: int, out: Bytes | None) -> Image:
         groups = samples.reshape(height, -1, len(order))
-        planes = np.empty((height, width, 3), np.uint8)  # Y, Cr, Cb: the order of OpenCV
-        planes[:, :, 0] = groups[:, :, luma].reshape(height, width)
-        for channel, name in ((1, "V"), (2, "U")):
-            planes[:, :, channel] = np.repeat(groups[:, :, order.index(name)], len(luma), axis=1)
-        return converted(planes, cv2.COLOR_YCrCb2RGB, out)
+        planes = {name: np.empty((height, width), np.uint8) for name in source}
+        for name, places in source.items():
+            for pixel, place in enumerate(places):
+                planes[name][:, pixel :: len(luma)] = groups[:, :, place]
+        return converted(
+            np.asarray(cv2.merge([planes["Y"], planes["V"], planes["U"]]), np.uint8), cv2.COLOR_YCrCb2RGB, out
+        )
 
     return paint
 
