@@ -43,7 +43,7 @@ class TestBaslerCamera(CameraContract):
             ("width", 10**6),
             ("width", 100.5),
             ("pixel_format", "Mono7"),
-            ("pixel_format", "Mono12"),
+            ("pixel_format", "RGB16Packed"),  # the camera has it, we do not
             ("trigger_source", "line99"),
             ("nonsense", 1.0),
         ]
@@ -157,6 +157,32 @@ class TestStage:
         assert grab(camera, 1) == picture_hash(red)
         camera.close()
 
+    @pytest.mark.parametrize("deep", ["Mono10", "Mono12", "Mono16"])
+    def test_more_than_eight_bits_agree_with_mono8_in_their_top_eight(
+        self, camera: BaslerCamera, stage: Stage, picture: Picture, deep: str
+    ) -> None:
+        stage.show(picture(7))
+        seen = {name: look(camera, stage, name) for name in ("Mono8", deep)}
+        assert np.array_equal(seen["Mono8"], picture(7))
+        assert np.array_equal(seen[deep], seen["Mono8"])
+
+    @pytest.mark.parametrize("depth", ["8", "10", "12", "16"])
+    @pytest.mark.parametrize("first", ["RG", "GR", "GB", "BG"])
+    def test_bayer_shows_each_wall_in_its_colour(
+        self, camera: BaslerCamera, stage: Stage, first: str, depth: str
+    ) -> None:
+        for wall in ((200, 10, 10), (10, 200, 10), (10, 10, 200)):
+            stage.show(np.full((40, 60, 3), wall, np.uint8))
+            seen = look(camera, stage, f"Bayer{first}{depth}")
+            assert seen.shape == (40, 60, 3)
+            assert np.array_equal(seen, np.full((40, 60, 3), wall))
+
+    @pytest.mark.parametrize("name", ["RGB8Packed", "BGR8Packed", "BGRA8Packed"])
+    def test_every_order_of_colour_arrives_as_rgb(self, camera: BaslerCamera, stage: Stage, name: str) -> None:
+        shown = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
+        stage.show(shown)
+        assert np.array_equal(look(camera, stage, name), shown)
+
     @pytest.mark.parametrize("how", ["broken", "missing"])
     def test_a_file_that_fails_is_named_and_the_next_part_has_its_picture(
         self, camera: BaslerCamera, stage: Stage, picture: Picture, how: str
@@ -183,6 +209,16 @@ class TestStage:
         with pytest.raises(SettingsError, match="at least 2"):
             camera.configure({"image_folder": str(stage.folder)})
         camera.close()
+
+
+def look(camera: BaslerCamera, stage: Stage, pixel_format: str) -> Image:
+    """One exposure in this format."""
+    camera.configure({"pixel_format": pixel_format, "image_folder": str(stage.folder)})
+    camera.start()
+    camera.trigger(1)
+    with camera.next_frame(SOON_S) as frame:
+        assert (frame.status, frame.pixel_format) == ("ok", pixel_format)
+        return frame.image.copy()
 
 
 def test_triggers_whose_frame_ids_were_passed_over_are_lost_not_shifted() -> None:
