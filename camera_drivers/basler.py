@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from camera_drivers.basler_settings import Features, checked, differences, one_line
 from camera_drivers.bookkeeping import Book
 from camera_drivers.buffers import Buffers, read_only
@@ -252,12 +254,14 @@ class BaslerCamera:
         """The picture, 8 bit, in one of our buffers. Raises DeviceTimeout for pixels that are none."""
         width, height = int(result.Width), int(result.Height)
         stride = result.GetStride()[1] if result.PaddingX else None
-        try:
-            with result.GetArrayZeroCopy(raw=True) as data:
-                out = self._buffers.take(image_shape(self._pixel_format, width, height, self.name))
-                return to_image(data, self._pixel_format, width, height, self.name, stride=stride, out=out)
-        except (ValueError, Unsupported) as err:
-            raise DeviceTimeout(self.name, f"frame without a picture: {err}", "check pixel format and cable") from err
+        try:  # GetArrayZeroCopy would unpack packed formats, in a layout of its own
+            data = np.frombuffer(result.GetImageMemoryView(), np.uint8)
+            out = self._buffers.take(image_shape(self._pixel_format, width, height, self.name))
+            return to_image(data, self._pixel_format, width, height, self.name, stride=stride, out=out)
+        except (ValueError, Unsupported, sdk().GenericException) as err:
+            raise DeviceTimeout(
+                self.name, f"frame without a picture: {one_line(err)}", "check pixel format and cable"
+            ) from err
 
 
 def discover() -> list[CameraInfo]:

@@ -221,6 +221,40 @@ def look(camera: BaslerCamera, stage: Stage, pixel_format: str) -> Image:
         return frame.image.copy()
 
 
+class Result:
+    """What the SDK hands over where the emulation can't: packed formats and line padding."""
+
+    def __init__(self, data: bytes, padding: int, stride: int) -> None:
+        self.Width, self.Height, self.PaddingX = 4, 2, padding
+        self.data, self.stride = data, stride
+
+    def GetStride(self) -> tuple[bool, int]:  # noqa: N802  the SDK's name
+        return True, self.stride
+
+    def GetImageMemoryView(self) -> memoryview:  # noqa: N802
+        if not self.data:
+            raise pylon.InvalidArgumentException("Invalid pixel type.", "PixelType.cpp", 362)
+        return memoryview(self.data)
+
+
+def test_packed_lines_with_padding_are_read_as_sent() -> None:
+    camera = BaslerCamera("top", "")
+    camera._pixel_format = "Mono12Packed"
+    line = bytes([1, 0xBA, 2, 3, 0xDC, 4])
+    data = line + b"\xff\xff" + line + b"\xff\xff"
+    assert camera._copy(Result(data, 2, 8)).tolist() == [[1, 2, 3, 4], [1, 2, 3, 4]]
+    assert camera._copy(Result(line + line, 0, 6)).tolist() == [[1, 2, 3, 4], [1, 2, 3, 4]]
+
+
+def test_a_result_without_pixels_is_no_picture() -> None:
+    camera = BaslerCamera("top", "")
+    camera._pixel_format = "Mono8"
+    with pytest.raises(DeviceTimeout, match=r"top: frame without a picture: Invalid pixel type\."):
+        camera._copy(Result(b"", 0, 4))
+    with pytest.raises(DeviceTimeout, match="top: incomplete picture: 7 bytes"):
+        camera._copy(Result(bytes(7), 0, 4))
+
+
 def test_triggers_whose_frame_ids_were_passed_over_are_lost_not_shifted() -> None:
     camera = BaslerCamera("top", "")
     camera.open()
