@@ -1,5 +1,7 @@
 """The RT driver against a peer on a pseudo-terminal: written from the manual's command table, no code shared."""
 
+import contextlib
+import dataclasses
 import os
 import re
 import select
@@ -10,8 +12,10 @@ import tty
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from camera_drivers.gardasoft import GardasoftLight
+from camera_drivers.gardasoft import GardasoftLight, parse_state
 from camera_drivers.lights import Strobe, light
 from vocabulary import DeviceError, DeviceLost, DeviceTimeout, SettingsError, Unsupported
 
@@ -187,6 +191,50 @@ def test_more_current_than_the_controller_gives_is_refused(
     with pytest.raises(SettingsError, match=f"light ring: channel 1: .*{words}"):
         ring.strobe(1, asked)
     assert not [command for command in peer.heard if command.startswith("RT")]
+
+
+@given(
+    percent=st.floats(0, 1100),
+    pulse_us=st.floats(1, 1e6),
+    period_us=st.floats(1, 1e6),
+    own=st.floats(0.1, 100),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_sent_keeps_the_limits(percent: float, pulse_us: float, period_us: float, own: float) -> None:
+    """The numbers as they would leave, held against the manual's tables written down here once more."""
+    sent: list[list[float]] = []
+
+    class Wire(GardasoftLight):
+        def _ask(self, what: str, **numbers: object) -> str:
+            if what == "strobe":
+                sent.append([float(str(numbers[key])) for key in ("pulse", "delay", "percent", "retrigger")])
+                raise DeviceTimeout(self.name, "enough seen")
+            return "CH1,MD0,S 50.0, 0.0,DL1.000ms,PU1.000ms,RT 0.0us,IP1,FL0,CS0.000A,RA3.000A"
+
+    ring = Wire("ring", "")
+    ring._serial, ring._info = object(), dataclasses.replace(ring.info, channels=2)
+    with contextlib.suppress(SettingsError, DeviceTimeout):
+        ring.strobe(1, Strobe(percent, pulse_us, 20, period_us, own))
+    for pulse, delay, level, again in sent:
+        assert 0.02 <= pulse <= 999 and 0.02 <= delay <= 999 and 0 <= level <= 999
+        assert again * 10 == pytest.approx(round(again * 10))  # steps of 100 µs
+        width, duty = next(
+            limits
+            for most, limits in {100: (999, 100), 200: (30, 30), 300: (10, 20), 500: (2, 10), 999: (1, 5)}.items()
+            if level <= most
+        )
+        assert pulse <= width
+        assert 100 * pulse / again <= min(duty, own) * 1.001  # what rounding to 0.1 µs may add
+        amperes = 3 * level / 100
+        assert amperes <= 20
+        assert pulse <= (0.1 if amperes > 12.01 else 0.4 if amperes > 10.01 else 1 if amperes > 5.01 else 999)
+
+
+@given(st.text(alphabet="CHMDSLPURTIFA0123456789.,msu >", max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_no_answer_is_understood_by_chance(answer: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert parse_state(answer).channel >= 0
 
 
 def test_a_light_rated_in_volts_is_left_to_the_controller(ring: GardasoftLight, peer: Controller) -> None:
