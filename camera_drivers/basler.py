@@ -1,38 +1,26 @@
 """Basler cameras through pypylon, the vendor's own SDK (pylon 26.x; extra `basler`). The only file that imports it.
 
-Runs here on the vendor's camera emulation (PYLON_CAMEMU in the environment before the SDK is first used). Feature names
-are tried in order, because they differ by camera family (SFNC 2 for USB and ace 2, older names for GigE).
+Runs here on the vendor's camera emulation (PYLON_CAMEMU in the environment before the SDK is first used). Features and
+how they are written: `basler_settings.py`.
 """
 
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from camera_drivers.basler_settings import Features, checked, differences, one_line
 from camera_drivers.bookkeeping import Book
+from camera_drivers.buffers import Buffers, read_only
 from camera_drivers.camera import Applied, CameraInfo, Capability, Frame, Health, Lease
 from camera_drivers.frame_join import FrameJoin
-from vocabulary import DeviceError, DeviceLost, DeviceTimeout, Image, SettingsError, Unsupported
+from camera_drivers.pixels import image_shape, to_image
+from vocabulary import DeviceError, DeviceLost, DeviceTimeout, Image, Unsupported
 
-FEATURES: dict[str, tuple[str, ...]] = {  # our setting → the vendor's feature, first that the camera has; in this order
-    "pixel_format": ("PixelFormat",),
-    "width": ("Width",),
-    "height": ("Height",),
-    "offset_x": ("OffsetX",),
-    "offset_y": ("OffsetY",),
-    "exposure_us": ("ExposureTimeAbs", "ExposureTime"),  # the emulation has both and obeys the first (measured)
-    "gain_db": ("Gain", "GainAbs"),  # GainRaw is no decibel: a camera with that alone has no gain_db
-    "trigger_source": ("TriggerSource",),
-}
-EMULATION_FOLDER = "image_folder"  # only the emulated camera has pictures to show
-EMULATION_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
-EMULATION_MIN_PICTURES = 2  # measured: with one file the emulation caches it for ever, with two it reads each exposure
-EMULATION_NO_FILE = "Failed to load image file"  # then the buffer still holds an older picture (measured)
-PIXEL_FORMATS = ("Mono8", "RGB8", "RGB8Packed")  # what becomes an Image without a conversion
 BUFFERS = 5
+EMULATION_NO_FILE = "Failed to load image file"  # then the buffer still holds an older picture (measured)
 READY_MS = 500  # longest wait for the sensor to accept a trigger
 FIRST_ID = {"BaslerCamEmu": 0, "BaslerUsb": 0, "BaslerGigE": 1}  # pylon C++ API, CGrabResultData::GetBlockID
 INVALID_ID = 2**64 - 1  # same page: must not be used; so is 0 where ids do not begin with 0
@@ -83,7 +71,8 @@ class BaslerCamera:
         self._software = True
         self._exposure_us: float | None = None
         self._gain_db: float | None = None
-        self._buffers: list[Image] = []
+        self._pixel_format = ""
+        self._buffers = Buffers(BUFFERS)
 
     @property
     def info(self) -> CameraInfo:
@@ -114,28 +103,17 @@ class BaslerCamera:
         camera, pylon = self._alive(), sdk()
         self.stop()
         asked: dict[str, float | str] = {"trigger_source": "software", **settings}
-        values: dict[str, float | str] = {}
-        for name in asked:
-            if name not in FEATURES and name != EMULATION_FOLDER:
-                known = ", ".join([*FEATURES, EMULATION_FOLDER])
-                raise SettingsError(f"camera {self.name}: {name}: unknown setting", f"one of {known}")
+        checked(self.name, asked)
+        features = Features(self.name, camera, pylon)
         try:
             camera.MaxNumBuffer.Value = BUFFERS
             camera.TriggerSelector.Value = "FrameStart"
             camera.TriggerMode.Value = "On"
-            if EMULATION_FOLDER in asked:
-                values[EMULATION_FOLDER] = self._show_pictures(str(asked[EMULATION_FOLDER]))
-            for offset, size in (("offset_x", "width"), ("offset_y", "height")):
-                if size in asked and self._node(offset) is not None:
-                    self._node(offset).Value = 0  # an old offset would limit the size
-            for name in (name for name in FEATURES if name in asked):
-                values[name] = self._write(name, asked[name])
-            self._exposure_us, self._gain_db = self._read_number("exposure_us"), self._read_number("gain_db")
-            pixel_format = str(camera.PixelFormat.Value)
+            values = features.apply(asked)
+            self._exposure_us, self._gain_db = features.number("exposure_us"), features.number("gain_db")
+            self._pixel_format = features.pixel_format()
         except pylon.GenericException as err:
             raise DeviceLost(self.name, one_line(err), "check the cable") from err
-        if pixel_format not in PIXEL_FORMATS:
-            raise SettingsError(f"camera {self.name}: pixel_format: {pixel_format}", f"one of {own(PIXEL_FORMATS)}")
         self._software = values["trigger_source"] == "software"
         self.book.epoch += 1
         return Applied(self.book.epoch, values, differences(asked, values))
@@ -232,55 +210,6 @@ class BaslerCamera:
             raise DeviceLost(self.name, "was disconnected", "check cable and power")
         return self.sdk_camera
 
-    # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────
-    def _node(self, name: str) -> Any:
-        """The camera's feature for one of our settings; None: it has none."""
-        nodes = self.sdk_camera.GetNodeMap()
-        found = (feature for feature in FEATURES[name] if nodes.GetNode(feature) is not None)
-        feature = next(found, None)
-        return getattr(self.sdk_camera, feature) if feature else None
-
-    def _write(self, name: str, value: float | str) -> float | str:
-        """Write one setting, read it back. Raises SettingsError naming it, or the SDK's error of a lost device."""
-        pylon, node = sdk(), self._node(name)
-        if node is None:
-            raise SettingsError(f"camera {self.name}: {name}: this camera has no such feature", "remove it")
-        wrong = (pylon.OutOfRangeException, pylon.InvalidArgumentException, pylon.AccessException)
-        try:
-            if name == "trigger_source":
-                node.Value = str(value).capitalize()  # software, line1 → Software, Line1
-                return str(node.Value).lower()
-            if isinstance(value, float) and value.is_integer() and isinstance(node, pylon.IntegerParameter):
-                value = int(value)
-            node.Value = value
-            read: float | str = node.Value
-        except TypeError as err:
-            raise SettingsError(
-                f"camera {self.name}: {name}: {value!r} has the wrong type", "a value it takes"
-            ) from err
-        except wrong as err:
-            raise SettingsError(f"camera {self.name}: {name}: {value!r}", one_line(err)) from err
-        return read
-
-    def _read_number(self, name: str) -> float | None:
-        node = self._node(name)
-        return float(node.Value) if node is not None else None
-
-    def _show_pictures(self, folder: str) -> str:
-        """Give the emulated camera a folder to look at. Raises SettingsError."""
-        what = f"camera {self.name}: {EMULATION_FOLDER}"
-        if self.sdk_camera.GetNodeMap().GetNode("ImageFilename") is None:
-            raise SettingsError(f"{what}: only an emulated camera has it", "remove it")
-        found = Path(folder).iterdir() if Path(folder).is_dir() else iter(())
-        count = sum(path.suffix.lower() in EMULATION_SUFFIXES for path in found)
-        if count < EMULATION_MIN_PICTURES:
-            remedy = f"at least {EMULATION_MIN_PICTURES}: the emulation never reads a single one again"
-            raise SettingsError(f"{what}: {folder} holds {count} pictures", remedy)
-        self.sdk_camera.TestImageSelector.Value = "Off"
-        self.sdk_camera.ImageFilename.Value = folder
-        self.sdk_camera.ImageFileMode.Value = "On"
-        return str(self.sdk_camera.ImageFilename.Value)
-
     # ── frames ───────────────────────────────────────────────────────────────────────────────────────────────────
     def _lease(self, result: Any) -> Lease:
         """One grab result as a frame in a buffer of ours. Raises DeviceTimeout for one that holds no picture."""
@@ -311,34 +240,28 @@ class BaslerCamera:
             gain_db=self._gain_db,
             lost_before=lost_before,
             status="ok" if complete else "incomplete",
-            pixel_format="Mono8" if image.ndim == 2 else "RGB8",
+            pixel_format=self._pixel_format,
             configuration_epoch=self.book.epoch,
             image=read_only(image),
         )
-        return Lease(frame, lambda: self._give_back(image))
+        return Lease(frame, lambda: self._buffers.give_back(image))
 
     def _frame_id(self, said: int) -> int | None:
         """The SDK's id, None where it says nothing."""
         return None if said == INVALID_ID or (said == 0 and self.join.first_id != 0) else said
 
     def _copy(self, result: Any) -> Image:
-        """The picture in one of our buffers. Raises DeviceTimeout for pixels that are none."""
-        try:
-            with result.GetArrayZeroCopy() as pixels:
-                if pixels.dtype != np.uint8:
-                    raise ValueError(f"pixels of type {pixels.dtype}")
-                image = next((one for one in self._buffers if one.shape == pixels.shape), None)
-                self._buffers = [one for one in self._buffers if one.shape == pixels.shape and one is not image]
-                if image is None:
-                    image = np.empty(pixels.shape, np.uint8)
-                np.copyto(image, pixels)
-        except ValueError as err:
-            raise DeviceTimeout(self.name, f"frame without a picture: {err}", "check pixel format and cable") from err
-        return image
-
-    def _give_back(self, image: Image) -> None:
-        if len(self._buffers) < BUFFERS:
-            self._buffers.append(image)
+        """The picture, 8 bit, in one of our buffers. Raises DeviceTimeout for pixels that are none."""
+        width, height = int(result.Width), int(result.Height)
+        stride = result.GetStride()[1] if result.PaddingX else None
+        try:  # GetArrayZeroCopy would unpack packed formats, in a layout of its own
+            data = np.frombuffer(result.GetImageMemoryView(), np.uint8)
+            out = self._buffers.take(image_shape(self._pixel_format, width, height, self.name))
+            return to_image(data, self._pixel_format, width, height, self.name, stride=stride, out=out)
+        except (ValueError, Unsupported, sdk().GenericException) as err:
+            raise DeviceTimeout(
+                self.name, f"frame without a picture: {one_line(err)}", "check pixel format and cable"
+            ) from err
 
 
 def discover() -> list[CameraInfo]:
@@ -349,22 +272,6 @@ def discover() -> list[CameraInfo]:
     ]
 
 
-def differences(asked: Mapping[str, float | str], got: Mapping[str, float | str]) -> dict[str, str]:
-    """Asked values that the camera rounded to its own steps."""
-    return {
-        name: f"asked {value}, the camera has {got[name]}"
-        for name, value in asked.items()
-        if not isinstance(value, str) and abs(float(got[name]) - value) > 1e-6 * max(1.0, abs(value))
-    }
-
-
-def read_only(image: Image) -> Image:
-    """A view that refuses to be written."""
-    view = image.view()
-    view.flags.writeable = False
-    return view
-
-
 def quietly(step: Callable[[], None]) -> None:
     """A dead device may refuse to stop or close; it is given up either way."""
     try:
@@ -373,11 +280,6 @@ def quietly(step: Callable[[], None]) -> None:
         return
 
 
-def one_line(err: object) -> str:
-    """The SDK's words without its source positions."""
-    return str(err).split(" : ")[0].split("(file")[0].strip() or type(err).__name__
-
-
-def own(words: "list[str] | tuple[str, ...]") -> str:
+def own(words: list[str]) -> str:
     """A list in words."""
     return ", ".join(words)

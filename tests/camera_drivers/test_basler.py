@@ -43,7 +43,7 @@ class TestBaslerCamera(CameraContract):
             ("width", 10**6),
             ("width", 100.5),
             ("pixel_format", "Mono7"),
-            ("pixel_format", "Mono12"),
+            ("pixel_format", "RGB16Packed"),  # the camera has it, we do not
             ("trigger_source", "line99"),
             ("nonsense", 1.0),
         ]
@@ -157,6 +157,32 @@ class TestStage:
         assert grab(camera, 1) == picture_hash(red)
         camera.close()
 
+    @pytest.mark.parametrize("deep", ["Mono10", "Mono12", "Mono16"])
+    def test_more_than_eight_bits_agree_with_mono8_in_their_top_eight(
+        self, camera: BaslerCamera, stage: Stage, picture: Picture, deep: str
+    ) -> None:
+        stage.show(picture(7))
+        seen = {name: look(camera, stage, name) for name in ("Mono8", deep)}
+        assert np.array_equal(seen["Mono8"], picture(7))
+        assert np.array_equal(seen[deep], seen["Mono8"])
+
+    @pytest.mark.parametrize("depth", ["8", "10", "12", "16"])
+    @pytest.mark.parametrize("first", ["RG", "GR", "GB", "BG"])
+    def test_bayer_shows_each_wall_in_its_colour(
+        self, camera: BaslerCamera, stage: Stage, first: str, depth: str
+    ) -> None:
+        for wall in ((200, 10, 10), (10, 200, 10), (10, 10, 200)):
+            stage.show(np.full((40, 60, 3), wall, np.uint8))
+            seen = look(camera, stage, f"Bayer{first}{depth}")
+            assert seen.shape == (40, 60, 3)
+            assert np.array_equal(seen, np.full((40, 60, 3), wall))
+
+    @pytest.mark.parametrize("name", ["RGB8Packed", "BGR8Packed", "BGRA8Packed"])
+    def test_every_order_of_colour_arrives_as_rgb(self, camera: BaslerCamera, stage: Stage, name: str) -> None:
+        shown = np.random.default_rng(1).integers(0, 256, (40, 60, 3), np.uint8)
+        stage.show(shown)
+        assert np.array_equal(look(camera, stage, name), shown)
+
     @pytest.mark.parametrize("how", ["broken", "missing"])
     def test_a_file_that_fails_is_named_and_the_next_part_has_its_picture(
         self, camera: BaslerCamera, stage: Stage, picture: Picture, how: str
@@ -183,6 +209,50 @@ class TestStage:
         with pytest.raises(SettingsError, match="at least 2"):
             camera.configure({"image_folder": str(stage.folder)})
         camera.close()
+
+
+def look(camera: BaslerCamera, stage: Stage, pixel_format: str) -> Image:
+    """One exposure in this format."""
+    camera.configure({"pixel_format": pixel_format, "image_folder": str(stage.folder)})
+    camera.start()
+    camera.trigger(1)
+    with camera.next_frame(SOON_S) as frame:
+        assert (frame.status, frame.pixel_format) == ("ok", pixel_format)
+        return frame.image.copy()
+
+
+class Result:
+    """What the SDK hands over where the emulation can't: packed formats and line padding."""
+
+    def __init__(self, data: bytes, padding: int, stride: int) -> None:
+        self.Width, self.Height, self.PaddingX = 4, 2, padding
+        self.data, self.stride = data, stride
+
+    def GetStride(self) -> tuple[bool, int]:  # noqa: N802  the SDK's name
+        return True, self.stride
+
+    def GetImageMemoryView(self) -> memoryview:  # noqa: N802
+        if not self.data:
+            raise pylon.InvalidArgumentException("Invalid pixel type.", "PixelType.cpp", 362)
+        return memoryview(self.data)
+
+
+def test_packed_lines_with_padding_are_read_as_sent() -> None:
+    camera = BaslerCamera("top", "")
+    camera._pixel_format = "Mono12Packed"
+    line = bytes([1, 0xBA, 2, 3, 0xDC, 4])
+    data = line + b"\xff\xff" + line + b"\xff\xff"
+    assert camera._copy(Result(data, 2, 8)).tolist() == [[1, 2, 3, 4], [1, 2, 3, 4]]
+    assert camera._copy(Result(line + line, 0, 6)).tolist() == [[1, 2, 3, 4], [1, 2, 3, 4]]
+
+
+def test_a_result_without_pixels_is_no_picture() -> None:
+    camera = BaslerCamera("top", "")
+    camera._pixel_format = "Mono8"
+    with pytest.raises(DeviceTimeout, match=r"top: frame without a picture: .*Invalid pixel type"):
+        camera._copy(Result(b"", 0, 4))
+    with pytest.raises(DeviceTimeout, match="top: incomplete picture: 7 bytes"):
+        camera._copy(Result(bytes(7), 0, 4))
 
 
 def test_triggers_whose_frame_ids_were_passed_over_are_lost_not_shifted() -> None:
