@@ -96,7 +96,7 @@ def questions(folder: StateFolder, ledger: Ledger, rows: int) -> dict[str, tuple
     reader, disk = Reader(folder), Disk(folder.root, 0, 0)
     settings = PictureSettings()
     by_part = "SELECT body FROM entry WHERE part = ?"
-    oldest = "SELECT sha256, bytes FROM picture ORDER BY retention <> 'OK_SAMPLE', stored_utc LIMIT 1"
+    oldest = "SELECT sha256 FROM picture WHERE retention = 'OK_SAMPLE' ORDER BY stored_utc LIMIT 1"  # as Archive does
     unknown = {"plc": {"epoch": PLC_EPOCH, "number": rows}}
     return {
         "page: last 50 parts": (lambda: reader.parts(50, []), 100),
