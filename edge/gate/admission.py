@@ -8,6 +8,7 @@ from edge.gate.part import FAR, Part
 from edge.gate.records import BEHIND
 from edge.messages import Inspected, Why
 from plc_io.handshake import Trigger
+from vocabulary import Verdict
 
 if TYPE_CHECKING:
     from edge.gate.loop import Gate
@@ -80,7 +81,7 @@ def repeated(gate: "Gate", answer: Inspected) -> Why | None:
     still = {camera.name for camera in gate.station.cameras if camera.may_repeat}
     same = [one for one in answer.pictures if gate.pictures.get(one.camera) == one.sha256 and one.camera not in still]
     gate.pictures |= {one.camera: one.sha256 for one in answer.pictures}
-    if not same:
+    if not same or answer.verdict == Verdict.NOT_INSPECTED:  # that has its own reason
         return None
     text = f"camera {same[0].camera} gave the same picture as for the part before"
     return Why("picture_repeated", f"{text}: check the camera; may_repeat = true where pictures come from files")
