@@ -11,9 +11,8 @@ does not fit is printed, and is exit code 1 too:
     is OK; one that says "hold", one whose disposition is HOLD; "recheck lane", one whose verdict is RECHECK
     a part that was judged NG ("kept") is not OK later under the same id, for the next 16,384 parts
     each writer (epoch) numbers its rows 1, 2, 3, …; each PLC epoch's triggers have a row each, but for the last 256
-HEAD, a hash noted earlier elsewhere, must
-be one of the hashes: then nothing up to it was changed or cut off since. Exit code 0, or 1 with the line that does not
-fit.
+HEAD, a hash noted earlier elsewhere, must be one of the hashes: then nothing up to it was changed or cut off since.
+Exit code 0, or 1 with what does not fit.
 """
 
 import hashlib
