@@ -15,6 +15,10 @@ DRIVERS = {  # scheme → module, class
     "sim": ("camera_drivers.simulated", "SimulatedCamera"),
     "simwire": ("camera_drivers.simulated_wired", "WiredCamera"),
     "basler": ("camera_drivers.basler", "BaslerCamera"),
+    "rtsp": ("camera_drivers.stream", "RtspCamera"),
+    "rtsps": ("camera_drivers.stream", "RtspsCamera"),
+    "video": ("camera_drivers.stream", "VideoCamera"),
+    "uvc": ("camera_drivers.uvc", "UvcCamera"),
 }
 GRAB_TIMEOUT_S = 5.0  # for a person at the bench, not for the line
 
@@ -23,7 +27,7 @@ def camera(uri: str, name: str) -> Camera:
     """The camera at `uri`, not opened. Raises SettingsError for an unknown scheme or a malformed URI."""
     scheme, _, rest = uri.partition(":")
     if scheme not in DRIVERS:
-        raise SettingsError(f"camera {name}: uri {uri!r}: no driver {scheme!r}", f"one of {', '.join(DRIVERS)}")
+        raise SettingsError(f"camera {name}: uri: no driver {scheme!r}", f"one of {', '.join(DRIVERS)}")
     module, kind = DRIVERS[scheme]
     made: Camera = getattr(import_module(module), kind)(name, rest)
     return made
