@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 
-from camera_drivers.camera import Camera, CameraInfo, Frame
+from camera_drivers.camera import Camera, CameraInfo, Capability, Frame
 from vocabulary import DeviceError, DeviceTimeout, SettingsError, Unsupported
 
 DRIVERS = {  # scheme → module, class
@@ -21,6 +21,7 @@ DRIVERS = {  # scheme → module, class
     "uvc": ("camera_drivers.uvc", "UvcCamera"),
 }
 GRAB_TIMEOUT_S = 5.0  # for a person at the bench, not for the line
+GRAB_LATENCY_MS = 500.0  # likewise: no picture of what was there half a second before
 
 
 def camera(uri: str, name: str) -> Camera:
@@ -90,7 +91,7 @@ def grab_pictures(one: Camera, count: int, out: Path) -> tuple[dict[int, str], l
     failed: list[str] = []
     try:
         one.open()
-        one.configure({})
+        one.configure({"latency_ms": GRAB_LATENCY_MS} if Capability.FREE_RUNNING in one.capabilities else {})
         one.start()
         for number in range(1, count + 1):
             try:

@@ -26,7 +26,7 @@ class LiveCamera:
     One thread uses it, beside its own drain thread; what both touch is under the drain's lock.
     """
 
-    capabilities = frozenset[Capability]()  # nothing makes it expose: a trigger chooses a picture
+    capabilities = frozenset({Capability.FREE_RUNNING})
 
     def __init__(self, name: str, info: CameraInfo) -> None:
         self.name = name
