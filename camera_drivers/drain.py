@@ -20,13 +20,13 @@ from camera_drivers.pixels import to_image
 from vocabulary import DeviceLost, Image
 
 SILENT_S = 2.0  # no picture for so long is a lost camera: facts/cameras 7 ("no frame for max(3 periods, 2 s)")
-OPEN_S = 10.0  # FFmpeg's own limit is OPEN_MS; then it waits for a key frame (1.1 s measured, some cameras 4 s)
+OPEN_S = 10.0  # FFmpeg gives up connecting after 3 s, then it waits for a key frame (ours; 1.2 s measured in all)
 CLOSE_S = 1.0  # a healthy read returns after one frame; a hung one is left behind
-LIVE_FRAMES = 5  # so many in a row had to be waited for: what queued while the stream was opened is gone (ours)
-WAITED_NS = 5_000_000  # a picture that was queued is there at once (decoding 720p takes 3 ms, measured)
+LIVE_FRAMES = 5  # waited for in a row: what queued while it opened is gone (1 s of pictures, measured)
+WAITED_NS = 5_000_000  # a queued picture is there sooner (ours; 720p30 took 3 % of a core in all)
 UNKNOWN_NS = 10**18  # so late that it answers nothing
 BACKWARD = 30  # pictures: the stream began anew behind our back (ours: a second of video)
-WINDOW_NS = 30_000_000_000  # clocks drift up to 100 ppm: 3 ms in this time
+WINDOW_NS = 30_000_000_000  # a clock that drifts by 100 ppm (assumed) loses 3 ms in this time
 
 
 class Clocks:

@@ -1,18 +1,15 @@
 """RTSP against GStreamer's server: healthy, killed, stopped, held on the wire, back again."""
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from camera_drivers.camera import Camera, CameraInfo
-from camera_drivers.drain import UNKNOWN_NS, WINDOW_NS, Clocks
+from camera_drivers.camera import Camera
 from camera_drivers.drivers import camera as make_camera
 from camera_drivers.drivers import grab as grab_files
-from camera_drivers.live import LiveCamera
 from camera_drivers.stream import RtspCamera
 from tests.camera_drivers.contract import (
     SOON_S,
@@ -214,22 +211,6 @@ def test_a_hung_server_is_lost_for_good_and_opens_again(own: Peer) -> None:
     camera.close()
 
 
-def test_a_read_that_never_returns_keeps_neither_the_caller_nor_the_next_connection() -> None:
-    hang = threading.Event()
-    camera = HungCamera(hang)
-    for _ in range(2):
-        opened(camera)
-        camera_is_lost(camera)
-        camera.close()
-        camera.close()
-    left = [thread for thread in threading.enumerate() if thread.name == "drain hung"]
-    assert len(left) == 2
-    hang.set()
-    for thread in left:
-        thread.join(SOON_S)
-    assert camera.captures_released == 2
-
-
 @pytest.mark.parametrize("uri", ["rtsp:", "rtsp://", "rtsps:camera", "rtsp:///line"])
 def test_a_uri_without_a_host_is_refused(uri: str) -> None:
     with pytest.raises(SettingsError, match="names no host"):
@@ -260,50 +241,3 @@ def camera_is_lost(camera: Camera, *, asked: bool = True) -> None:
         if asked:
             camera.trigger(2)
         camera.next_frame(LONG_S)
-
-
-def test_lateness_is_counted_from_the_fastest_picture_and_follows_a_drifting_clock() -> None:
-    clocks = Clocks()
-    assert [clocks.late_ns(at, pts) for at, pts in ((500, 0), (590, 100), (800, 200), (790, 300))] == [0, 0, 110, 0]
-    assert clocks.late_ns(WINDOW_NS + 1_000, WINDOW_NS) == 510
-    assert clocks.late_ns(2 * WINDOW_NS + 2_000, 2 * WINDOW_NS) == 1_000
-    assert clocks.late_ns(2 * WINDOW_NS + 2_100, 2 * WINDOW_NS + 100) == 1_000
-
-
-def test_a_clock_that_never_rises_says_nothing_and_one_that_goes_back_is_not_believed() -> None:
-    clocks = Clocks()
-    assert [clocks.late_ns(at, 0) for at in (1, 2, 3)][1:] == [None, None]
-    clocks = Clocks()
-    assert [clocks.late_ns(at, pts) for at, pts in ((1, 1), (2, 2), (3, 1), (4, 4))] == [0, 0, UNKNOWN_NS, 0]
-
-
-class HungCamera(LiveCamera):
-    """Its reads give a few pictures and then never return."""
-
-    def __init__(self, hang: threading.Event) -> None:
-        super().__init__("hung", CameraInfo("test:", None, None, None, "test"))
-        self.hang, self.captures_released = hang, 0
-
-    def connect(self) -> "HungCapture":  # type: ignore[override]  # what the thread uses of a capture
-        return HungCapture(self)
-
-
-class HungCapture:
-    def __init__(self, camera: HungCamera) -> None:
-        self.camera, self.reads = camera, 0
-
-    def grab(self) -> bool:
-        self.reads += 1
-        time.sleep(0.02)
-        if self.reads > 6:
-            self.camera.hang.wait()
-        return True
-
-    def get(self, _what: int) -> float:
-        return self.reads * 20.0
-
-    def retrieve(self) -> tuple[bool, None]:
-        return False, None
-
-    def release(self) -> None:
-        self.camera.captures_released += 1
