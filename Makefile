@@ -38,8 +38,10 @@ torture: .venv/.test apt
 bench: .venv/.test
 	$(BIN)/python -m benchmarks
 
-# What the tests talk to and nobody here wrote: a browser, and libmodbus with a compiler for the server that uses it.
-PEERS := chromium libmodbus-dev gcc libc6-dev
+# What the tests talk to and nobody here wrote: a browser, libmodbus with a compiler for the server that uses it, and
+# GStreamer's RTSP server with the Python that runs it.
+PEERS := chromium libmodbus-dev gcc libc6-dev python3-gi gir1.2-gst-rtsp-server-1.0 \
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 apt:
 	@dpkg -s $(PEERS) >/dev/null 2>&1 || \
 		(apt-get update -qq && apt-get install -qq -y -o DPkg::Lock::Timeout=300 $(PEERS) >/dev/null)

@@ -14,6 +14,7 @@ class Capability(StrEnum):
 
     SOFTWARE_TRIGGER = "software_trigger"
     WIRED_TRIGGER = "wired_trigger"
+    FREE_RUNNING = "free_running"  # nothing makes it expose: a trigger chooses a picture, by `latency_ms`
     ENCODER = "encoder"
     DEVICE_CLOCK = "device_clock"
     EXPOSURE = "exposure"

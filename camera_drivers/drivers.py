@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 
-from camera_drivers.camera import Camera, CameraInfo, Frame
+from camera_drivers.camera import Camera, CameraInfo, Capability, Frame
 from vocabulary import DeviceError, DeviceTimeout, SettingsError, Unsupported
 
 DRIVERS = {  # scheme → module, class
@@ -15,15 +15,20 @@ DRIVERS = {  # scheme → module, class
     "sim": ("camera_drivers.simulated", "SimulatedCamera"),
     "simwire": ("camera_drivers.simulated_wired", "WiredCamera"),
     "basler": ("camera_drivers.basler", "BaslerCamera"),
+    "rtsp": ("camera_drivers.stream", "RtspCamera"),
+    "rtsps": ("camera_drivers.stream", "RtspsCamera"),
+    "video": ("camera_drivers.stream", "VideoCamera"),
+    "uvc": ("camera_drivers.uvc", "UvcCamera"),
 }
 GRAB_TIMEOUT_S = 5.0  # for a person at the bench, not for the line
+GRAB_LATENCY_MS = 500.0  # likewise: no picture of what was there half a second before
 
 
 def camera(uri: str, name: str) -> Camera:
     """The camera at `uri`, not opened. Raises SettingsError for an unknown scheme or a malformed URI."""
     scheme, _, rest = uri.partition(":")
     if scheme not in DRIVERS:
-        raise SettingsError(f"camera {name}: uri {uri!r}: no driver {scheme!r}", f"one of {', '.join(DRIVERS)}")
+        raise SettingsError(f"camera {name}: uri: no driver {scheme!r}", f"one of {', '.join(DRIVERS)}")
     module, kind = DRIVERS[scheme]
     made: Camera = getattr(import_module(module), kind)(name, rest)
     return made
@@ -86,7 +91,7 @@ def grab_pictures(one: Camera, count: int, out: Path) -> tuple[dict[int, str], l
     failed: list[str] = []
     try:
         one.open()
-        one.configure({})
+        one.configure({"latency_ms": GRAB_LATENCY_MS} if Capability.FREE_RUNNING in one.capabilities else {})
         one.start()
         for number in range(1, count + 1):
             try:

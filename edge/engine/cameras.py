@@ -131,7 +131,7 @@ class StationCamera:
 
 
 def from_base(uri: str, base: Path) -> str:
-    """A `folder:` URI with a relative path means relative to the station file."""
+    """A `folder:` or `video:` URI with a relative path means relative to the station file."""
     scheme, _, rest = uri.partition(":")
     path = Path(rest)
-    return f"folder:{base / path}" if scheme == "folder" and rest and not path.is_absolute() else uri
+    return f"{scheme}:{base / path}" if scheme in ("folder", "video") and rest and not path.is_absolute() else uri
