@@ -15,6 +15,7 @@ DRIVERS = {  # scheme → module, class
     "sim": ("camera_drivers.simulated", "SimulatedCamera"),
     "simwire": ("camera_drivers.simulated_wired", "WiredCamera"),
     "basler": ("camera_drivers.basler", "BaslerCamera"),
+    "gige": ("camera_drivers.gige", "GigeCamera"),
 }
 GRAB_TIMEOUT_S = 5.0  # for a person at the bench, not for the line
 
