@@ -85,11 +85,8 @@ class GigeCamera:
     @property
     def address(self) -> str | None:
         """IPv4 address of the open camera, for `network.network_health`."""
-        return (
-            None
-            if self.settings.camera is None
-            else str(self.settings.device.get_device_address().get_address().to_string())
-        )
+        held = self.settings
+        return None if held.camera is None else str(held.device.get_device_address().get_address().to_string())
 
     def open(self) -> None:
         """Find, open, take control. Raises DeviceLost (none, or another holds it), Unsupported (several)."""
@@ -99,22 +96,24 @@ class GigeCamera:
             self._letting_go.join(LET_GO_S)
             if self._letting_go.is_alive():
                 raise DeviceLost(self.name, "the lost connection is still being let go", "try again")
+        self._lost = lost = threading.Event()
+        self.settings.aravis, self.settings.error = aravis, wrong()
         try:
-            camera = self._find(aravis)
-            device = camera.get_device()
-            lost = threading.Event()
-            if not device.is_controller():
-                holder = int(device.read_register(HOLDER_REGISTER))
+            self.settings.camera = self._find(aravis)
+            if not self.settings.device.is_controller():
+                holder = int(self.settings.device.read_register(HOLDER_REGISTER))
                 who = f"program at {socket.inet_ntoa(holder.to_bytes(4, 'big'))}" if holder else "program"
                 remedy = "close it; after a crash the camera frees itself when its heartbeat has run out"
                 raise DeviceLost(self.name, f"another {who} holds control of the camera", remedy)
-            device.connect("control-lost", lambda _device: lost.set())
-            camera.set_register_cache_policy(aravis.RegisterCachePolicy.DISABLE)  # what is read is what the camera has
-            self._info = info(camera.get_vendor_name(), camera.get_model_name(), camera.get_device_serial_number())
-        except wrong() as err:
+            self.settings.device.connect("control-lost", lambda _device: lost.set())
+            self.settings.device.set_register_cache_policy(aravis.RegisterCachePolicy.DISABLE)
+            self._info = info(*self.settings.identity())
+        except (wrong(), DeviceLost) as err:
+            self._lost.set()  # Aravis takes seconds to let go of what it has no control of (measured)
+            self.close()
+            if isinstance(err, DeviceLost):
+                raise
             raise DeviceLost(self.name, err.message, f"{CHECK}, IP address and network") from err
-        self.settings.aravis, self.settings.error = aravis, wrong()
-        self.settings.camera, self._lost = camera, lost
         self.book.opened += 1
 
     def configure(self, settings: Mapping[str, float | str]) -> Applied:
@@ -253,7 +252,7 @@ class GigeCamera:
         return DeviceLost(self.name, err.message, CHECK)
 
     def _let_go(self, step: Callable[[], None], seconds: float) -> None:
-        """One step after another in the background; we wait for `seconds`, then the device counts as lost."""
+        """One step after another in the background; a living device has `seconds` for it, then it counts as lost."""
         before = self._letting_go
 
         def after() -> None:
@@ -261,7 +260,7 @@ class GigeCamera:
                 before.join()
             step()
 
-        self._letting_go = in_time(after, seconds, wrong())
+        self._letting_go = in_time(after, 0.0 if self._lost.is_set() else seconds, wrong())
         if self._letting_go.is_alive():
             self._lost.set()
 

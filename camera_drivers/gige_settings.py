@@ -56,6 +56,14 @@ class GigeSettings:
         """Aravis.GvDevice: registers and features."""
         return self.camera.get_device()
 
+    def identity(self) -> tuple[str, str, str]:
+        """Vendor, model, serial number."""
+        return (
+            self.camera.get_vendor_name(),
+            self.camera.get_model_name(),
+            self.camera.get_device_serial_number(),
+        )
+
     def apply(self, settings: Mapping[str, float | str]) -> dict[str, float | str]:
         """Write all in the order of FEATURES, read back. Raises SettingsError naming the setting, or Aravis' error."""
         known = [*FEATURES, *OURS]
