@@ -19,6 +19,7 @@ DRIVERS = {  # scheme → module, class
     "rtsps": ("camera_drivers.stream", "RtspsCamera"),
     "video": ("camera_drivers.stream", "VideoCamera"),
     "uvc": ("camera_drivers.uvc", "UvcCamera"),
+    "gige": ("camera_drivers.gige", "GigeCamera"),
 }
 GRAB_TIMEOUT_S = 5.0  # for a person at the bench, not for the line
 GRAB_LATENCY_MS = 500.0  # likewise: no picture of what was there half a second before

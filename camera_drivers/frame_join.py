@@ -19,7 +19,7 @@ class FrameJoin:
         self.book = book
         self.first_id: int | None = None  # of a session, by transport; None: not known
         self._last_id: int | None = None
-        self._waiting: deque[tuple[int, int]] = deque()  # trigger number, when it was given
+        self._waiting: deque[tuple[int, int, bool]] = deque()  # trigger number, when it was given, surely exposed
 
     def begin(self) -> None:
         """A session: ids begin again."""
@@ -30,10 +30,16 @@ class FrameJoin:
         self.book.lose(len(self._waiting))
         self._waiting.clear()
 
-    def triggered(self, number: int) -> None:
-        """Just before the command is given."""
+    def triggered(self, number: int, here: int | None = None) -> None:
+        """Just before the command is given.
+
+        `here`, for a camera that swallows a trigger given too early and uses no id for it: frames that have arrived
+        and were not fetched. While an earlier trigger has no frame yet, this one may be swallowed: no frame is its
+        own for sure, unless ids show that none was swallowed.
+        """
         self.book.triggers += 1
-        self._waiting.append((number, time.monotonic_ns()))
+        idle = here is None or not self._waiting or (here >= len(self._waiting) and self._waiting[-1][2])
+        self._waiting.append((number, time.monotonic_ns(), idle))
 
     def frame(self, frame_id: int | None) -> tuple[int | None, int]:
         """Trigger number (None: nobody's, or not to be known) and time of the frame with this id (None: it has none).
@@ -51,7 +57,8 @@ class FrameJoin:
             for _ in range(asked):
                 self._waiting.popleft()
         if self._waiting:
-            return self._waiting.popleft()
+            number, given_ns, sure = self._waiting.popleft()
+            return (number if sure or not self._waiting else None), given_ns  # none left: as many ids as triggers
         self.book.triggers += 1  # a wire's, or nobody's
         return None, time.monotonic_ns()
 
@@ -64,7 +71,7 @@ class FrameJoin:
             self.book.triggers += 1  # a wire's, or nobody's
             return None, time.monotonic_ns()
         alone = len(self._waiting) == 1
-        number, given_ns = self._waiting.popleft()
+        number, given_ns, _ = self._waiting.popleft()
         return (number if alone else None), given_ns
 
 

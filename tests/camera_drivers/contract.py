@@ -73,10 +73,12 @@ class CameraContract:
     def test_an_impossible_setting_is_refused_by_its_name(self, make: Make, bad: list[tuple[str, float | str]]) -> None:
         camera = make()
         camera.open()
-        for name, value in bad:
-            with pytest.raises(SettingsError, match=name):
-                camera.configure({name: value})
-        camera.close()
+        try:
+            for name, value in bad:
+                with pytest.raises(SettingsError, match=name):
+                    camera.configure({name: value})
+        finally:
+            camera.close()
 
     def test_no_trigger_is_a_timeout_not_a_hang(self, camera: Camera) -> None:
         with pytest.raises(DeviceTimeout, match=camera.name):
