@@ -61,9 +61,10 @@ def demo(
     state: State = Path("demo-state"),
     seed: int = 1,
     fault: Annotated[list[str] | None, typer.Option(help="Scripted fault of the machine, e.g. swap@20.")] = None,
+    camera: Annotated[str | None, typer.Option(help="URI: learn and inspect what stands before this camera.")] = None,
     json: AsJson = False,
 ) -> None:
-    """The whole station here, on real pictures of solar cells."""
+    """The whole station here, on real pictures of solar cells, or on a camera of yours."""
     from edge.demo import demo as run_demo
     from edge.demo import table
 
@@ -76,6 +77,7 @@ def demo(
         state=state,
         seed=seed,
         faults=fault or [],
+        camera=camera,
         cli=[sys.executable, "-P", "-m", "cli"],
     )
     show(result, json, table(result))

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import tomlkit
 
-from edge import demo
+from edge import demo, demo_station
 from edge.recorder.verify import part_rows, read_account, reconcile
 from edge.settings import StateFolder
 from plc_io import signals
@@ -57,7 +57,7 @@ class Rig:
     """One run. Processes of the station are asked by name; pids change when they are restarted."""
 
     folder: StateFolder
-    plan: Path
+    shown: demo_station.Shown
     package: Path
     stage: Path  # in memory: the machine's picture must not wait for the station's disk
     machine_uri: str = ""
@@ -82,7 +82,8 @@ class Rig:
 
     def pictures(self, count: int) -> list[Path]:
         """Some of those that come."""
-        lines = self.plan.read_text().splitlines()[1 : count + 1]
+        assert self.shown.plan is not None
+        lines = self.shown.plan.read_text().splitlines()[1 : count + 1]
         return [Path(line.split(",")[0]) for line in lines]
 
     def finished(self, *, within_s: float) -> None:
@@ -100,18 +101,20 @@ def teach(root: Path, *, side: int | None = None, seed: int = 1) -> Rig:
     """A fresh state folder with a package; `side`: pictures are scaled to so many pixels first."""
     folder = StateFolder(root / "state")
     demo.fresh(folder)
-    taught, plan = demo.choose_cells(folder.root, seed)
+    shown = demo_station.cells(folder, seed)
+    assert shown.plan is not None
     if side is not None:
-        taught, plan = scaled(taught, side), scaled(plan, side)
+        scaled(shown.taught, side)
+        scaled(shown.plan, side)
     package = folder.packages / "solar-cell.jdk"
-    demo.call([*CLI, "teach", "--data", str(taught), "--out", str(package), "--state", str(folder.root)])
+    demo_station.call([*CLI, "teach", "--data", str(shown.taught), "--out", str(package), "--state", str(folder.root)])
     memory = tempfile.mkdtemp(prefix="jidoka-stage-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
     atexit.register(shutil.rmtree, memory, ignore_errors=True)
-    return Rig(folder, plan, package, Path(memory) / "stage")
+    return Rig(folder, shown, package, Path(memory) / "stage")
 
 
-def scaled(table: Path, side: int) -> Path:
-    """The same dataset.csv with pictures of side × side."""
+def scaled(table: Path, side: int) -> None:
+    """This dataset.csv now with pictures of side × side."""
     import cv2
 
     out = table.parent / f"{table.stem}-{side}"
@@ -124,7 +127,6 @@ def scaled(table: Path, side: int) -> Path:
         cv2.imwrite(str(small), cv2.resize(whole, (side, side), interpolation=cv2.INTER_AREA))
         lines[k] = f"{small},{rest}"
     table.write_text("\n".join([head, *lines]) + "\n")
-    return table
 
 
 def again(rig: Rig) -> Rig:
@@ -136,7 +138,7 @@ def again(rig: Rig) -> Rig:
     for path in rig.folder.root.glob("recipes/*/recipe.toml"):
         path.unlink()
         path.parent.rmdir()
-    return Rig(rig.folder, rig.plan, rig.package, rig.stage)
+    return Rig(rig.folder, rig.shown, rig.package, rig.stage)
 
 
 @contextlib.contextmanager
@@ -144,7 +146,7 @@ def running(rig: Rig, line: Line) -> Iterator[Rig]:
     """Machine and station; both end with the block. The block begins when the machine sees READY."""
     root, endpoints = rig.folder.root, rig.folder.run / "machine.json"
     machine = [
-        *CLI, "plc", "simulate", "modbus://127.0.0.1:0", "--plan", str(rig.plan), "--stage", str(rig.stage),
+        *CLI, "plc", "simulate", "modbus://127.0.0.1:0", "--plan", str(rig.shown.plan), "--stage", str(rig.stage),
         "--account", str(rig.account), "--endpoints", str(endpoints), "--takt-s", str(line.takt_s),
         "--jitter", str(line.jitter), "--deadline-ms", str(line.deadline_ms), "--wait-ready-s", str(READY_S), "--json",
         *([] if line.parts is None else ["--parts", str(line.parts)]),
@@ -152,7 +154,7 @@ def running(rig: Rig, line: Line) -> Iterator[Rig]:
     ]  # fmt: skip
     with demo.Running(machine, rig.folder.logs / "machine.out") as rig.line:
         rig.machine_uri = demo.wait_for(endpoints, rig.line)["uri"]
-        path = demo.write_station(rig.folder, rig.machine_uri, 0, line.takt_s * (1 - line.jitter))
+        path = demo_station.write_station(rig.folder, rig.shown, rig.machine_uri, 0, line.takt_s * (1 - line.jitter))
         edit_toml(path, root / "recipes" / "solar-cell" / "recipe.toml", rig.stage, line)
         environment = {**os.environ, "PYLON_CAMEMU": "1"}
         rig.began = time.monotonic()

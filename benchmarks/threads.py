@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 
 from benchmarks.rig import CLI, percentiles
-from edge import demo
+from edge import demo, demo_station
 from edge.realtime import raise_priority
 from edge.settings import StateFolder
 from models.graph import MAP, PICTURE, SCORE
@@ -60,9 +60,9 @@ def main(words: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory(prefix="jidoka-bench-") as root:
         folder = StateFolder(Path(root) / "state")
         demo.fresh(folder)
-        taught, _ = demo.choose_cells(folder.root, 1)
+        taught = demo_station.cells(folder, 1).taught
         package = folder.packages / "cell.jdk"
-        demo.call([*CLI, "teach", "--data", str(taught), "--out", str(package), "--state", str(folder.root)])
+        demo_station.call([*CLI, "teach", "--data", str(taught), "--out", str(package), "--state", str(folder.root)])
         for busy, threads, spin, fifo in itertools.product((False, True), (1, 2), (False, True), (True, False)):
             if threads == 1 and spin:
                 continue  # one thread has nobody to spin for

@@ -1,8 +1,14 @@
-"""Which driver serves which URI. Nothing is imported until a camera of that kind is asked for."""
+"""Which driver serves which URI. Nothing is imported until a camera of that kind is asked for.
+
+Drivers of others are entry points of the group `jidoka.cameras`: the name is the scheme, the object the camera's class;
+its module may have a `discover()` as ours have.
+"""
 
 from dataclasses import asdict
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -21,6 +27,9 @@ DRIVERS = {  # scheme → module, class
     "uvc": ("camera_drivers.uvc", "UvcCamera"),
     "gige": ("camera_drivers.gige", "GigeCamera"),
 }
+GROUP = "jidoka.cameras"
+Settings = dict[str, float | str]
+
 GRAB_TIMEOUT_S = 5.0  # for a person at the bench, not for the line
 GRAB_LATENCY_MS = 500.0  # likewise: no picture of what was there half a second before
 
@@ -28,21 +37,40 @@ GRAB_LATENCY_MS = 500.0  # likewise: no picture of what was there half a second 
 def camera(uri: str, name: str) -> Camera:
     """The camera at `uri`, not opened. Raises SettingsError for an unknown scheme or a malformed URI."""
     scheme, _, rest = uri.partition(":")
-    if scheme not in DRIVERS:
-        raise SettingsError(f"camera {name}: uri: no driver {scheme!r}", f"one of {', '.join(DRIVERS)}")
-    module, kind = DRIVERS[scheme]
-    made: Camera = getattr(import_module(module), kind)(name, rest)
+    known = table()
+    if scheme not in known:
+        raise SettingsError(f"camera {name}: uri: no driver {scheme!r}", f"one of {', '.join(known)}")
+    module, kind = known[scheme]
+    found = getattr(loaded(scheme, module), kind, None)
+    if found is None:
+        raise Unsupported(name, f"driver {scheme}: {module} has no {kind}", "mend that package's entry point")
+    made: Camera = found(name, rest)
     return made
+
+
+def table() -> dict[str, tuple[str, str]]:
+    """Scheme → module and class: ours, then those of installed packages; nobody takes one of ours."""
+    return DRIVERS | {one.name: (one.module, one.attr) for one in entry_points(group=GROUP) if one.name not in DRIVERS}
+
+
+def loaded(scheme: str, module: str) -> ModuleType:
+    """The driver's module. Raises Unsupported: a package's own import failed."""
+    try:
+        return import_module(module)
+    except ImportError as err:
+        raise Unsupported(f"driver {scheme}", f"can't be imported: {err}", "mend or remove that package") from err
 
 
 def discover(scheme: str | None) -> list[CameraInfo]:
     """Cameras that can be found now, of one scheme or of all. Raises SettingsError; Unsupported if asked by scheme."""
-    if scheme is not None and scheme not in DRIVERS:
-        raise SettingsError(f"camera driver {scheme!r} is unknown", f"one of {', '.join(DRIVERS)}")
+    known = table()
+    if scheme is not None and scheme not in known:
+        raise SettingsError(f"camera driver {scheme!r} is unknown", f"one of {', '.join(known)}")
     found: list[CameraInfo] = []
-    for one in [scheme] if scheme else DRIVERS:
+    modules = {module: one for one, (module, _) in known.items() if scheme in (None, one)}
+    for module, one in modules.items():
         try:
-            found += import_module(DRIVERS[one][0]).discover()
+            found += getattr(loaded(one, module), "discover", list)()
         except Unsupported:  # its SDK is not installed: no news unless it was asked for
             if scheme is not None:
                 raise
@@ -71,10 +99,11 @@ def grab(uri: str, count: int, out: Path) -> dict[str, Any]:
     except OSError as err:
         raise SettingsError(f"--out {out}: {err.strerror}", "name a folder that can be written") from err
     one = camera(uri, uri.partition(":")[0])
-    pictures, failed = grab_pictures(one, count, out)
+    pictures, failed, settings = grab_pictures(one, count, out)
     if not pictures:
         raise DeviceError(one.name, f"no picture of {count} came", failed[-1])
-    found = {"pictures": len(pictures), "failed": failed, "out": str(out), "camera": asdict(one.info)}
+    found = {"pictures": len(pictures), "failed": failed, "out": str(out)}
+    found |= {"camera": asdict(one.info), "settings": settings}
     if one.name == "sim":
         from camera_drivers.simulated import SimulatedCamera, write_truth
 
@@ -83,16 +112,18 @@ def grab(uri: str, count: int, out: Path) -> dict[str, Any]:
     return found
 
 
-def grab_pictures(one: Camera, count: int, out: Path) -> tuple[dict[int, str], list[str]]:
-    """Trigger number → file name of what came from a camera that is not open yet (it is closed again), and what failed.
+def grab_pictures(one: Camera, count: int, out: Path) -> tuple[dict[int, str], list[str], Settings]:
+    """From a camera that is not open yet (it is closed again).
 
+    Returns: trigger number → file name of what came, what failed, the settings that it had.
     Raises DeviceError, SettingsError (disk).
     """
     pictures: dict[int, str] = {}
     failed: list[str] = []
     try:
         one.open()
-        one.configure({"latency_ms": GRAB_LATENCY_MS} if Capability.FREE_RUNNING in one.capabilities else {})
+        settings: Settings = {"latency_ms": GRAB_LATENCY_MS} if Capability.FREE_RUNNING in one.capabilities else {}
+        one.configure(settings)
         one.start()
         for number in range(1, count + 1):
             try:
@@ -106,7 +137,7 @@ def grab_pictures(one: Camera, count: int, out: Path) -> tuple[dict[int, str], l
                 one.start()
     finally:
         one.close()
-    return pictures, failed
+    return pictures, failed, settings
 
 
 def save(frame: Frame, path: Path) -> None:

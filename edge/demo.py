@@ -1,14 +1,10 @@
-"""`jidoka demo`: writes a station for real pictures of solar cells, then only uses commands that every station has.
+"""`jidoka demo`: writes a station, then only uses commands that every station has.
 
-jidoka teach → jidoka plc simulate → jidoka run → jidoka ledger reconcile. Pictures: PyPI package `elpv-dataset`
-(electroluminescence of solar cells, CC BY-NC-SA 4.0; Buerhop-Lutz et al. 2018), read where it is installed.
+jidoka teach → jidoka plc simulate → jidoka run → jidoka ledger reconcile.
 """
 
-import csv
-import importlib.util
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -17,60 +13,53 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-import tomlkit
-
+from edge.demo_station import call, cells, whatever_is_there, write_station
 from edge.recorder.verify import read_account, reconcile
 from edge.settings import StateFolder
 from edge.supervisor import die_with_parent, take_lock
 from quality.intervals import upper_bound
 from vocabulary import SettingsError, Verdict
 
-TAUGHT = 40  # good cells
-BLOCK = 100  # cells; a module has 60 or 72
 READY_S = 60.0  # a cold start takes a few seconds; a busy machine gets more
 MACHINE_LIVES = 10  # a machine that was killed is switched on again so often
 AT_LEAST = 0.7  # balanced accuracy: always-OK and always-NG reach 0.5
 ENOUGH = 10  # inspected parts of each kind from which on balanced accuracy is judged
-NG_SHARE = 0.4  # of the parts that come: enough of both to bound both errors
-DEADLINE_MS = 200
 
 Command = list[str]
 
 
 def demo(
-    *, parts: int | None, port: int, takt_s: float, state: Path, seed: int, faults: list[str], cli: Command
+    *,
+    parts: int | None,
+    port: int,
+    takt_s: float,
+    state: Path,
+    seed: int,
+    faults: list[str],
+    cli: Command,
+    camera: str | None = None,
 ) -> dict[str, Any]:
     """Run until the parts are through (or Ctrl-C) and hold all accounts against one another. Raises SettingsError."""
     folder = StateFolder(state)
     began = time.monotonic()
     fresh(folder)
-    taught, plan = choose_cells(folder.root, seed)
-    package = folder.packages / "solar-cell.jdk"
-    call(
-        [
-            *cli,
-            "teach",
-            "--data",
-            str(taught),
-            "--out",
-            str(package),
-            "--name",
-            "solar-cell",
-            "--state",
-            str(folder.root),
-        ]
-    )
+    shown = cells(folder, seed) if camera is None else whatever_is_there(folder, camera, takt_s, cli)
+    name = shown.name
+    package = folder.packages / f"{name}.jdk"
+    teach = ["teach", "--data", str(shown.taught), "--out", str(package), "--name", name, "--state", str(folder.root)]
+    call([*cli, *teach])
     account, endpoints = folder.root / "machine.jsonl", folder.run / "machine.json"
+    stage = ["--plan", str(shown.plan), "--stage", str(folder.root / "stage")] if shown.plan else []
     machine = [
-        *cli, "plc", "simulate", "modbus://127.0.0.1:0", "--plan", str(plan), "--stage", str(folder.root / "stage"),
+        *cli, "plc", "simulate", "modbus://127.0.0.1:0", *stage,
         "--account", str(account), "--endpoints", str(endpoints), "--takt-s", str(takt_s), "--seed", str(seed),
-        "--deadline-ms", str(DEADLINE_MS), "--wait-ready-s", str(READY_S), "--json",
+        "--deadline-ms", str(shown.deadline_ms), "--wait-ready-s", str(READY_S), "--json",
         *([] if parts is None else ["--parts", str(parts)]), *(word for fault in faults for word in ("--fault", fault)),
     ]  # fmt: skip
     with Running(machine, folder.logs / "machine.out") as line:
         uri = wait_for(endpoints, line)["uri"]
         machine[machine.index("modbus://127.0.0.1:0")] = uri
-        station = write_station(folder, uri, port, takt_s)
+        station = write_station(folder, shown, uri, port, takt_s)
         environment = {**os.environ, "PYLON_CAMEMU": "1"}
         with Running([*cli, "run", str(station), "--state", str(folder.root)], None, environment) as process:
             setup_s = time.monotonic() - began
@@ -149,76 +138,6 @@ def fresh(folder: StateFolder) -> None:
     (folder.root / "stage").mkdir()
 
 
-def choose_cells(out: Path, seed: int) -> tuple[Path, Path]:
-    """dataset.csv files of the cells to teach and to inspect: monocrystalline, surely good (0) or surely bad (1).
-
-    The numbering follows the modules. Blocks of BLOCK numbers are taught or inspected in turn, so that hardly any
-    module is on both sides: random choice would flatter.
-    """
-    spec = importlib.util.find_spec("elpv_dataset")
-    if spec is None or spec.origin is None:
-        raise SettingsError("demo: pictures: package elpv-dataset is missing", "pip install 'jidoka[demo]'")
-    data = Path(spec.origin).parent / "data"
-    rows = [line.split() for line in (data / "labels.csv").read_text().splitlines() if line.strip()]
-    cells = [
-        (number // BLOCK % 2, data / path, float(p))
-        for number, (path, p, kind) in enumerate(rows)
-        if kind == "mono" and float(p) in (0.0, 1.0)
-    ]
-    chance = random.Random(seed)  # noqa: S311  a choice of pictures, not a secret
-    taught = chance.sample([path for block, path, p in cells if block == 0 and p == 0], TAUGHT)
-    good = [path for block, path, p in cells if block == 1 and p == 0]
-    bad = [path for block, path, p in cells if block == 1 and p == 1]
-    count = min(int(len(good) / (1 - NG_SHARE)), int(len(bad) / NG_SHARE))
-    coming = [(path, "ng") for path in chance.sample(bad, int(count * NG_SHARE))]
-    coming += [(path, "ok") for path in chance.sample(good, count - len(coming))]
-    chance.shuffle(coming)
-    return (
-        write_csv(out / "taught.csv", [(path, "ok", "train") for path in taught]),
-        write_csv(out / "parts.csv", [(path, label, "test") for path, label in coming]),
-    )
-
-
-def write_csv(path: Path, rows: list[tuple[Path, str, str]]) -> Path:
-    """A dataset.csv (design §11) of absolute paths."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["path", "label", "defect_type", "mask", "boxes", "split", "subset", "group", "extra"])
-        table.writerows(
-            [picture, label, "", "", "", "demo", subset, picture.stem, ""] for picture, label, subset in rows
-        )
-    return path
-
-
-def write_station(folder: StateFolder, plc: str, port: int, takt_s: float) -> Path:
-    """The station.toml and recipe of the demo: what a person would write for this line."""
-    camera = {"exposure_us": 1000.0, "pixel_format": "Mono8", "width": 300, "height": 300}
-    station: dict[str, Any] = {
-        "name": "solar-cells",
-        "mode": "AUTO",
-        "allow_provisional": True,
-        "recipe": "solar-cell",
-        "cameras": [
-            {"name": "top", "uri": "basler:", "settings": {**camera, "image_folder": str(folder.root / "stage")}}
-        ],
-        "plc": {"uri": plc, "transport_ms": 30},  # the machine here shares two cores with all the rest
-        "web": {"port": port},
-    }
-    recipe = {
-        "name": "solar-cell",
-        "number": 1,
-        "product": "Monocrystalline solar cell, electroluminescence",
-        "line": {"takt_s": takt_s, "deadline_ms": DEADLINE_MS - 20, "exposure_window_ms": 1000 * takt_s / 2}
-        | {"least_spacing_counts": max(2, int(1000 * takt_s))},  # the simulated belt: 1,000 counts a second
-        "tools": [{"name": "surface", "camera": "top", "package": "../../packages/solar-cell.jdk"}],
-    }
-    (folder.root / "recipes" / "solar-cell").mkdir(parents=True)
-    (folder.root / "recipes" / "solar-cell" / "recipe.toml").write_text(tomlkit.dumps(recipe), encoding="utf-8")
-    path = folder.root / "station.toml"
-    path.write_text(tomlkit.dumps(station), encoding="utf-8")
-    return path
-
-
 class Running:
     """A command in the background, ended with the block."""
 
@@ -290,9 +209,3 @@ def wait_for(path: Path, process: Running) -> dict[str, Any]:
             return dict(json.loads(path.read_text(encoding="utf-8")))
         time.sleep(0.05)
     raise SettingsError("demo: the machine did not start", "its reason stands above")
-
-
-def call(command: Command) -> None:
-    """A command that must succeed; its errors go to our stderr."""
-    if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode != 0:  # noqa: S603
-        raise SettingsError(f"demo: {' '.join(command[2:5])} failed", "its reason stands above")
