@@ -43,12 +43,12 @@ class Peer:
 
 
 @contextmanager
-def peer(port: int = 0) -> Iterator[Peer]:
+def peer(port: int = 0, pattern: str = "solid-color") -> Iterator[Peer]:
     """A server on 127.0.0.1. Skips, with the reason, where Debian's packages are missing."""
     if not Path(PYTHON).exists() or subprocess.run([PYTHON, "-c", NEEDS]).returncode:
         pytest.skip(f"no RTSP server: apt-get install {PACKAGES}")
     script = Path(__file__).with_name("rtsp_server.py")
-    with subprocess.Popen([PYTHON, str(script), str(port)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([PYTHON, str(script), str(port), pattern], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert select.select([process.stdout], [], [], START_S)[0], "the RTSP server does not start"

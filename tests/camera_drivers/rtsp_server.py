@@ -1,7 +1,8 @@
-"""An RTSP server of GStreamer, run by Debian's Python: each picture is one colour that says when it was made.
+"""An RTSP server of GStreamer, run by Debian's Python.
 
-stdout: the port, once it listens on 127.0.0.1. Argument: the port to take (0: any). The path is /line.
-Red and green tell the monotonic time in steps of 10 ms, 28 levels each: 7.84 s, then it begins again.
+stdout: the port, once it listens on 127.0.0.1. The path is /line. Arguments: the port to take (0: any), the pattern.
+With solid-color each picture is one colour that says when it was made: red and green tell the monotonic time in
+steps of 10 ms, 28 levels each: 7.84 s, then it begins again.
 """
 
 import sys
@@ -14,7 +15,7 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 
 PIPELINE = (
-    "( videotestsrc name=source is-live=true pattern=solid-color ! "
+    "( videotestsrc name=source is-live=true pattern={} ! "
     "video/x-raw,format=I420,width=320,height=240,framerate=30/1 ! "
     "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 bitrate=4000 ! rtph264pay name=pay0 pt=96 )"
 )
@@ -42,7 +43,7 @@ server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service(sys.argv[1])
 factory = GstRtspServer.RTSPMediaFactory()
-factory.set_launch(PIPELINE)
+factory.set_launch(PIPELINE.format(sys.argv[2]))
 factory.set_shared(True)
 factory.connect("media-configure", configured)
 server.get_mount_points().add_factory("/line", factory)
