@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 CAMERA = "arv-fake-gv-camera-0.8"
@@ -73,13 +74,21 @@ def missing() -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class Wire:
+    """A veth pair into a namespace of its own, where a camera may listen on `address`."""
+
+    namespace: str
+    interface: str
+    address: str
+
+
 @contextlib.contextmanager
-def wired_camera(number: int) -> Iterator[FakeCamera]:
-    """A namespace, a wire and a running camera; all gone afterwards. `number`: 1 … 99, one per test file."""
-    name = f"j{os.getpid()}"  # unique on this computer; interface names have 15 characters at most
+def wire(number: int) -> Iterator[Wire]:
+    """A namespace and a wire, gone afterwards. `number`: 1 … 99, one per test file."""
+    name = f"j{os.getpid()}n{number}"  # unique on this computer; interface names have 15 characters at most
     near, far = f"{name}b", f"{name}a"
     net = f"169.254.{number + os.getpid() % 100}"
-    camera = FakeCamera(name, far, f"{net}.2")
     try:
         run("ip", "netns", "add", name)
         run("ip", "link", "add", near, "type", "veth", "peer", "name", far)
@@ -90,10 +99,20 @@ def wired_camera(number: int) -> Iterator[FakeCamera]:
         run(*inside, "addr", "add", f"{net}.2/24", "dev", far)
         run(*inside, "link", "set", far, "mtu", "9000", "up")
         run(*inside, "link", "set", "lo", "up")
-        camera.start()
-        yield camera
+        yield Wire(name, far, f"{net}.2")
     finally:
-        camera.stop()
         for words in (("ip", "link", "del", near), ("ip", "netns", "del", name)):
             with contextlib.suppress(subprocess.CalledProcessError):
                 run(*words)
+
+
+@contextlib.contextmanager
+def wired_camera(number: int) -> Iterator[FakeCamera]:
+    """A running camera at the end of a wire."""
+    with wire(number) as link:
+        camera = FakeCamera(link.namespace, link.interface, link.address)
+        try:
+            camera.start()
+            yield camera
+        finally:
+            camera.stop()
