@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-VERSION = 2
+VERSION = 3
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -285,6 +285,15 @@ class FrameReady(Message, frozen=True):
     map_f32: bytes  # (h, w) float32, row by row; empty without a map
 
 
+class PicturesDropped(Message, frozen=True):
+    """Engine → recorder: pictures that it could not hand over."""
+
+    epoch: int
+    why: str  # no_slot, too_large, recorder_absent, recorder_behind
+    parts: list[int]  # the first of them
+    count: int
+
+
 class Release(Message, frozen=True):
     """Recorder → engine: the slot may be written again."""
 
@@ -327,10 +336,11 @@ class Live(Message, frozen=True):
     map_shape: tuple[int, int] | None
     map_f32: bytes
     shift: dict[str, int]  # verdict counts of the ledger since the recorder started, by verdict
+    not_kept: int  # pictures that should have been kept, since the recorder started
 
 
 Any_: TypeAlias = (
     Hello | Inspect | Inspected | Ping | ChangeOver | Command | Commanded
     | EngineRecipes | EngineState | Welcome | Reserve | Reserved | Record | Committed
-    | RecorderState | FrameRing | FrameReady | Release | GateState | Live
+    | RecorderState | FrameRing | FrameReady | PicturesDropped | Release | GateState | Live
 )  # fmt: skip

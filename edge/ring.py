@@ -29,13 +29,13 @@ class RingWriter:
         self._bytes[:] = 0  # touch every page now, not in the first part's time
         self._free = list(range(slots))
         self._generation = [0] * slots
-        self.no_slot = 0  # pictures that found no free slot
 
-    def put(self, image: Image) -> tuple[int, int] | None:
-        """Copy a picture into a free slot; (slot, generation), or None: no slot, or too large (counted)."""
-        if not self._free or image.nbytes > self.slot_bytes:
-            self.no_slot += 1
-            return None
+    def put(self, image: Image) -> tuple[int, int] | str:
+        """Copy a picture into a free slot; (slot, generation), or why not: no_slot, too_large."""
+        if image.nbytes > self.slot_bytes:
+            return "too_large"
+        if not self._free:
+            return "no_slot"
         slot = self._free.pop(0)
         self._generation[slot] += 1
         start = slot * self.slot_bytes

@@ -145,7 +145,7 @@ class Supervisor:
         content = {"supervisor": {"pid": os.getpid()}, **running}
         content["web"] = {**content.get("web", {}), "url": self.url}  # type: ignore[dict-item]
         try:
-            replace(self.state.endpoints, json.dumps(content).encode())
+            replace(self.state.endpoints, json.dumps(content).encode(), durable=False)
         except OSError as err:  # a full disk must not end the station
             self.log.error("endpoints not written", why=str(err))
 

@@ -23,6 +23,7 @@ from edge.messages import (
     Hello,
     Inspect,
     Inspected,
+    PicturesDropped,
     Ping,
     RecipeState,
     Release,
@@ -35,10 +36,11 @@ from edge.settings import StateFolder
 from vocabulary import Clock, InspectionError, MonotonicClock
 
 SLOTS = 16  # pictures the recorder may be behind: 0.8 s at 20 parts/s; a commit's worst fsync was 250 ms
-SLOT_BYTES = 6 << 20  # 5 megapixels grey, 2 in colour; a larger picture is judged but not kept (counted)
+SLOT_BYTES = 6 << 20  # 5 megapixels grey, 2 in colour; a larger picture is judged but not kept (told)
 IDLE_PROOF_NS = 2_000_000_000  # design §2: golden vector and camera probe every 2 s of idleness, also keeps caches warm
 PUMP_S = 0.02  # frames that come unasked are taken in at least so often; a driver buffers five
 HELPERS_BELOW = 10  # priority steps from the engine down to its cameras' threads
+NAMED = 200  # parts named of those whose picture is not kept
 MAX_MAP_BYTES = 128 << 10  # a score map larger than this stays at home: it must fit one message
 
 
@@ -59,6 +61,7 @@ class Engine:
         self.unproven = {name: unproven(ready, state) for name, ready in self.recipes.items()}
         self.active = self._named(self.station.recipe)
         self.ring = RingWriter(SLOTS, SLOT_BYTES)
+        self.dropped: dict[str, tuple[list[int], int]] = {}  # reason → first parts, how many; until told
         self.gate: Channel | None = None
         self.recorder: Channel | None = None
         self.degraded: list[str] = []
@@ -197,6 +200,7 @@ class Engine:
                 self.ring.release_all()
                 self.recorder.send(hello)
                 self.recorder.send(FrameRing(self.epoch, SLOTS, SLOT_BYTES), self.ring.fd)
+                self._tell_dropped()
             except ChannelClosed:
                 self._lose_recorder()
 
@@ -222,9 +226,10 @@ class Engine:
             self._lose_recorder()
 
     def _hand_over(self, part: int, look: Look, verdict: str) -> None:
-        """A picture that finds no slot or no recorder is counted and not kept; no part waits for it."""
-        if self.recorder is None or (place := self.ring.put(look.image)) is None:
-            return
+        """A picture that finds no slot or no recorder is not kept, and the recorder told; no part waits for it."""
+        place = "recorder_absent" if self.recorder is None else self.ring.put(look.image)
+        if self.recorder is None or isinstance(place, str):
+            return self._dropped(str(place), part)
         fits = look.map is not None and look.map.nbytes <= MAX_MAP_BYTES
         shape = (int(look.map.shape[0]), int(look.map.shape[1])) if look.map is not None and fits else None
         data = look.map.tobytes() if look.map is not None and fits else b""
@@ -235,6 +240,23 @@ class Engine:
         try:
             if not self.recorder.send(ready):
                 self.ring.release(*place)
+                self._dropped("recorder_behind", part)
+        except ChannelClosed:
+            self._lose_recorder()
+            self._dropped("recorder_absent", part)
+
+    def _dropped(self, why: str, part: int) -> None:
+        """Told when the recorder reads again; `dropped` holds parts by reason, the first NAMED and a count."""
+        parts, count = self.dropped.get(why, ([], 0))
+        self.dropped[why] = (parts if len(parts) == NAMED else [*parts, part]), count + 1
+        self._tell_dropped()
+
+    def _tell_dropped(self) -> None:
+        try:
+            for why, (parts, count) in list(self.dropped.items()):
+                if self.recorder is None or not self.recorder.send(PicturesDropped(self.epoch, why, parts, count)):
+                    return
+                del self.dropped[why]
         except ChannelClosed:
             self._lose_recorder()
 

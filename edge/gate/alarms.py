@@ -37,6 +37,7 @@ CONDITIONS = {  # reason code → priority (1: at once, 2: within the hour, 3: w
     "recipe_unknown": (1, "add the recipe, or let the PLC ask for one that is there"),
     "ledger_stuck": (1, "free disk space or mend the disk; no row is lost yet"),
     "disk_low": (2, "free disk space: pictures are not kept"),
+    "pictures_not_kept": (2, "free or mend the disk, or keep fewer OK pictures (pictures.keep_ok_share)"),
     "picture_altered": (2, "find out who changed the picture folder; restore it from its backup"),
     "picture_missing": (2, "find out who changed the picture folder; restore it from its backup"),
     "package_kept": (2, "restore the package file that the recipe names, or teach again"),

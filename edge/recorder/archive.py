@@ -9,6 +9,7 @@ import cv2
 from edge.atomic import replace
 from edge.recorder.disk import Disk
 from edge.recorder.ledger import tallied
+from edge.recorder.pictures import Done, Job
 from edge.recorder.scan import path_of
 from edge.settings import PictureSettings
 from vocabulary import Image, Verdict, utc_now
@@ -25,8 +26,8 @@ class Archive:
 
     def __init__(self, folder: Path, live: Path, db: sqlite3.Connection, settings: PictureSettings, disk: Disk) -> None:
         self.folder, self.live, self.db, self.settings, self.disk = folder, live, db, settings, disk
-        self.failed = 0  # pictures that could not be stored; the inspection goes on
         self._shown: list[Path] = []
+        self._gone: list[Path] = []  # files whose rows are deleted, until that is committed
         for left_over in live.glob("*"):
             left_over.unlink()
 
@@ -36,39 +37,50 @@ class Archive:
             return verdict
         return "OK_SAMPLE" if int(sha256[:8], 16) / 2**32 < self.settings.keep_ok_share else None
 
-    def store(self, image: Image, sha256: str, verdict: str, *, show: bool) -> None:
-        """Keep a picture if its class asks for it, and lay it out for the page if somebody looks."""
+    def wanted(self, part: int, image: Image, sha256: str, verdict: str, *, show: bool) -> Job | None:
+        """What is to be written of this picture; None: nothing."""
         retention = self.keep(sha256, verdict)
-        if retention is None and not show:
+        return Job(part, image, sha256, retention, show) if show or retention is not None else None
+
+    def write(self, job: Job) -> Done:
+        """Compress and write, nothing else: it runs beside the ledger. A kept file is on the disk when it returns."""
+        colour = cv2.cvtColor(job.image, cv2.COLOR_RGB2BGR) if job.image.ndim == 3 else job.image
+        try:
+            data = cv2.imencode(".png", colour, [cv2.IMWRITE_PNG_COMPRESSION, COMPRESSION])[1].tobytes()
+        except cv2.error as err:
+            return Done(job, None, f"png: {err.err}")
+        size, fault = None, None
+        if job.retention is not None and self.disk.low:
+            fault = "disk_low"
+        elif job.retention is not None:
+            path = self.path(job.sha256)
+            try:
+                path.parent.mkdir(exist_ok=True)
+                replace(path, data)
+                size = len(data)
+            except OSError as err:  # a full disk stops pictures first, never the inspection
+                fault = f"disk: {err.strerror}"
+        if job.show:
+            self._show(data, job.sha256)
+        return Done(job, size, fault)
+
+    def enter(self, done: Done) -> None:
+        """The row of a file that was written, and room for the next. Raises sqlite3.Error, OSError."""
+        retention = done.job.retention
+        if retention is None or done.size is None:
             return
-        colour = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
-        done, encoded = cv2.imencode(".png", colour, [cv2.IMWRITE_PNG_COMPRESSION, COMPRESSION])
-        if not done:
-            self.failed += 1
-            return
-        data = encoded.tobytes()
-        if retention is not None and self.disk.low:
-            self.failed += 1
-        elif retention is not None:
-            self._write(data, sha256, retention)
-        if show:
-            self._show(data, sha256)
+        row = (done.job.sha256, retention, done.size, utc_now())
+        self.db.execute("INSERT OR IGNORE INTO picture VALUES (?, ?, ?, ?)", row)
+        self._make_room(retention)
 
     def path(self, sha256: str) -> Path:
         """Where a picture lies if it is kept."""
         return path_of(self.folder, sha256)
 
-    def _write(self, data: bytes, sha256: str, retention: str) -> None:
-        path = self.path(sha256)
-        try:
-            path.parent.mkdir(exist_ok=True)
-            replace(path, data)
-            self.db.execute(
-                "INSERT OR IGNORE INTO picture VALUES (?, ?, ?, ?)", (sha256, retention, len(data), utc_now())
-            )
-            self._make_room(retention)
-        except (OSError, sqlite3.Error):
-            self.failed += 1  # a full disk stops pictures first, never the inspection; the count is in the status
+    def clear(self) -> None:
+        """The rows are committed: remove the files that were given up. Raises OSError."""
+        while self._gone:
+            self._gone.pop().unlink(missing_ok=True)
 
     def _make_room(self, retention: str) -> None:
         """First inside the class's quota, then inside the budget."""
@@ -90,8 +102,8 @@ class Archive:
         ).fetchone()
         if row is None:
             return False
-        self.path(row[0]).unlink(missing_ok=True)
         self.db.execute("DELETE FROM picture WHERE sha256 = ?", (row[0],))
+        self._gone.append(self.path(row[0]))
         return True
 
     def hold(self, pictures: list[str], retention: str) -> int:
@@ -105,10 +117,9 @@ class Archive:
     def _show(self, data: bytes, sha256: str) -> None:
         path = self.live / f"{sha256}.png"
         try:
-            replace(path, data)
+            replace(path, data, durable=False)
         except OSError:
-            self.failed += 1
-            return
+            return  # the page says that this picture is not there
         if path in self._shown:
             self._shown.remove(path)
         self._shown.append(path)

@@ -6,7 +6,7 @@ A commit starts at most GROUP_S after its first record came; its fsync is waited
 import select
 import sqlite3
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Any
 
 import structlog
@@ -21,6 +21,7 @@ from edge.messages import (
     FrameRing,
     Hello,
     Live,
+    PicturesDropped,
     Record,
     RecorderState,
     Release,
@@ -33,12 +34,14 @@ from edge.process import Progress, Stop, new_epoch, start_log
 from edge.recorder.archive import KEPT, Archive
 from edge.recorder.disk import Disk
 from edge.recorder.ledger import Ledger
+from edge.recorder.pictures import Done, NotKept, PictureThread
 from edge.recorder.scan import Walk
 from edge.ring import RingReader
 from edge.settings import StateFolder
 from vocabulary import LedgerError, Verdict, utc_now
 
 GROUP_S = 0.05  # design §8: a commit starts within 100 ms
+GATE_STOPS_S = 3.0  # a gate ends its round and goes; a frozen one is not waited for longer
 RETRY_S = 0.5  # after a failed commit (full disk), with all records kept
 WALK_S = 0.25  # between looks at kept pictures, when nothing else is to do
 LOOK_S = 1.0  # between looks at the disk
@@ -56,7 +59,9 @@ class Recorder:
         self.ledger = Ledger(state.ledger)
         self.disk = Disk(state.root, station.pictures.min_free_mb, station.pictures.ballast_mb)
         self.archive = Archive(state.pictures, state.live, self.ledger.db, station.pictures, self.disk)
-        self.walk = Walk(state.pictures, self.ledger.db)
+        self.pictures = PictureThread(self.archive.write)
+        self.not_kept = NotKept()
+        self.walk = Walk(state.pictures, self.ledger.db, self.pictures.unfinished)
         self._walked = 0.0
         self.stuck: LedgerError | None = None  # why the last commit failed
         self.notes: list[Why] = []
@@ -70,19 +75,22 @@ class Recorder:
         self._events = 0
         self.counts = self.ledger.counts()
         self.live_sequence = 0
+        self.lives: deque[Live] = deque()  # in order; the first may wait for its picture
         self._event("recorder_started", f"recorder started; ledger has {self.ledger.entries} rows")
 
     def round(self, wait_s: float) -> None:
         """Wait for whoever has something, serve them, commit when due."""
         if self.due is not None:
             wait_s = min(wait_s, max(0.0, self.due - time.monotonic()))
-        waiting: list[Listener | Channel] = [self.listener, *self.peers]
+        waiting: list[Listener | Channel | PictureThread] = [self.listener, self.pictures, *self.peers]
         readable, _, _ = select.select(waiting, [], [], wait_s)
         for one in readable:
-            if isinstance(one, Channel):
+            if one is self.pictures:
+                self._enter(self.pictures.take())
+            elif isinstance(one, Channel):
                 if one in self.peers:
                     self._serve(one, BURST)
-            elif (new := self.listener.accept()) is not None:
+            elif one is self.listener and (new := self.listener.accept()) is not None:
                 self.peers[new] = ""
         if self.due is not None and time.monotonic() >= self.due:
             self.commit()
@@ -100,7 +108,10 @@ class Recorder:
             notes.append(Why("ledger_stuck", f"{len(self.pending)} rows wait for the disk: {self.stuck}"))
         if self.disk.low:
             free = f"{self.disk.free_mb()} MB free, pictures are kept from {self.disk.min_free_mb} MB on"
-            notes.append(Why("disk_low", f"{free}: free disk space; {self.archive.failed} pictures not kept"))
+            notes.append(Why("disk_low", f"{free}: free disk space; {self.not_kept.total} pictures not kept"))
+        elif self.not_kept.lately:
+            notes.append(Why("pictures_not_kept", f"{self.not_kept.total} pictures not kept since the start"))
+        self._tell_not_kept()
         for code in sorted(set(self.walk.bad.values())):
             bad = [sha256 for sha256, what in self.walk.bad.items() if what == code]
             notes.append(Why(code, f"{len(bad)} kept pictures, the first is {bad[0][:12]}: `jidoka ledger pictures`"))
@@ -139,15 +150,23 @@ class Recorder:
                 self._show(body)
 
     def close(self) -> None:
-        """Commit what is there and let go."""
+        """Take what the gate still says, commit, let go. The gate was told to stop when we were, and goes first."""
+        until = time.monotonic() + GATE_STOPS_S
+        while self._peers("gate") and time.monotonic() < until:
+            self.round(0.05)
         for peer in list(self.peers):
-            self._serve(peer, 10_000)
+            self._serve(peer, 10_000, to_the_end=True)
+        self._enter(self.pictures.close())
+        self._tell_not_kept(last=True)
         self.commit()
         self.ledger.close()
 
-    def _serve(self, peer: Channel, burst: int) -> None:
+    def _serve(self, peer: Channel, burst: int, *, to_the_end: bool = False) -> None:
+        """Take what this peer has said; a commit that is due comes first, unless all is wanted."""
         try:
             for _ in range(burst):
+                if not to_the_end and self.due is not None and time.monotonic() >= self.due:
+                    return
                 message = peer.receive()
                 if message is None:
                     return
@@ -173,6 +192,8 @@ class Recorder:
                 self.ring = RingReader(peer.fds.pop(), message.slots, message.slot_bytes)
             case FrameReady():
                 self._picture(peer, message)
+            case PicturesDropped():
+                self.not_kept.add(message.why, message.parts, message.count)
             case Command():
                 self._send(peer, self._commanded(message))
             case _:
@@ -208,9 +229,8 @@ class Recorder:
             return
         if hello.role == "gate":
             for old in self._peers("gate"):
-                self._serve(
-                    old, 100_000
-                )  # what a killed gate had sent counts before its successor is told where we stand
+                # what a killed gate had sent counts before its successor is told where we stand
+                self._serve(old, 100_000, to_the_end=True)
                 self._drop(old)
             self.commit()
             if self.pending:  # a full disk: where the ledger stands can't be told yet; the gate comes again
@@ -253,7 +273,10 @@ class Recorder:
         shape = (frame.height, frame.width) if frame.channels == 1 else (frame.height, frame.width, frame.channels)
         image = self.ring.view(frame.slot, shape)
         self._send(peer, Release(frame.epoch, frame.slot, frame.generation))
-        self.archive.store(image, frame.sha256, frame.verdict, show=bool(self._peers("web")))
+        show = bool(self._peers("web"))
+        job = self.archive.wanted(frame.part, image, frame.sha256, frame.verdict, show=show)
+        if job is not None and not self.pictures.put(job) and job.retention is not None:
+            self.not_kept.add("recorder_busy", [frame.part])
         self.maps[frame.part] = frame
         while len(self.maps) > MAPS:
             self.maps.popitem(last=False)
@@ -263,9 +286,42 @@ class Recorder:
         frame = self.maps.pop(part, None) if isinstance(part, int) else None
         self.live_sequence += 1
         picture, shape, data = (frame.sha256, frame.map_shape, frame.map_f32) if frame else (None, None, b"")
-        live = Live(self.live_sequence, time.monotonic_ns(), body, picture, shape, data, dict(self.counts))
-        for web in self._peers("web"):
-            self._send(web, live)
+        lost = self.not_kept.total
+        self.lives.append(
+            Live(self.live_sequence, time.monotonic_ns(), body, picture, shape, data, dict(self.counts), lost)
+        )
+        self._tell_page()
+
+    def _tell_page(self) -> None:
+        """Each part when its picture is there."""
+        while self.lives and (len(self.lives) > MAPS or self.lives[0].picture not in self.pictures.unfinished):
+            live = self.lives.popleft()
+            for web in self._peers("web"):
+                self._send(web, live)
+
+    def _enter(self, written: list[Done]) -> None:
+        """Rows for the files that were written."""
+        try:
+            self.ledger.db.execute("BEGIN IMMEDIATE")
+            for done in written:
+                self.archive.enter(done)
+            self.ledger.db.execute("COMMIT")
+            self.archive.clear()
+        except (sqlite3.Error, OSError) as err:  # files without rows are found by the walk
+            if self.ledger.db.in_transaction:
+                self.ledger.db.execute("ROLLBACK")
+            self.log.error("rows of pictures not written", why=str(err), pictures=len(written))
+        for done in written:
+            if done.fault is not None:
+                self.not_kept.add(done.fault, [done.job.part])
+        self._tell_page()
+
+    def _tell_not_kept(self, *, last: bool = False) -> None:
+        """A row of the ledger that names the parts."""
+        if (found := self.not_kept.row(last=last)) is not None:
+            count, parts = found
+            reasons = ", ".join(f"{why} ({len(named)} named)" for why, named in parts.items())
+            self._event("pictures_not_kept", f"{count} pictures were not kept: {reasons}", count=count, parts=parts)
 
     def _event(self, code: str, text: str, **more: Any) -> None:
         self._events += 1

@@ -31,6 +31,7 @@ class Feed:
         self.part: dict[str, Any] | None = None
         self.part_ns = 0
         self.counts = counts
+        self.not_kept = 0  # pictures, since the recorder started
         self.margins_us: deque[int] = deque(maxlen=MARGINS)
         self._stamps: deque[datetime] = deque(maxlen=TAKTS + 1)
         self._hello = Hello("web", new_epoch(), os.getpid())
@@ -109,6 +110,7 @@ class Feed:
                 self.gate = message
             case Live():
                 self.part, self.part_ns, self.counts = part_view(message), message.now_ns, message.shift
+                self.not_kept = message.not_kept
                 self.on_part(message.body)
                 self._stamps.append(datetime.fromisoformat(self.part["utc"]))
                 answered, deadline = self.part["laps_us"].get("answered"), self.part["deadline_us"]

@@ -47,6 +47,8 @@ class Metrics:
         for verdict in Verdict:
             parts.add_metric([verdict], self.feed.counts.get(verdict, 0))
         yield parts
+        what = "Pictures that should have been kept and were not, since the recorder started."
+        yield CounterMetricFamily("jidoka_pictures_not_kept", what, value=self.feed.not_kept)
         yield from self._gate()
         yield from self._machine()
 

@@ -36,7 +36,10 @@ class Kept:
 
     def store(self, seed: int, verdict: Verdict) -> str:
         image = noise(seed)
-        self.archive.store(image, picture_hash(image), verdict, show=False)
+        job = self.archive.wanted(seed, image, picture_hash(image), verdict, show=False)
+        assert job is not None
+        self.archive.enter(self.archive.write(job))
+        self.archive.clear()
         return picture_hash(image)
 
     def classes(self) -> dict[str, int]:
@@ -131,12 +134,23 @@ def test_what_a_killed_recorder_left_is_adopted_or_removed(kept: Kept, monkeypat
     kept.ledger.db.execute("DELETE FROM picture WHERE sha256 = ?", (orphan,))
     temporary = kept.archive.path(sha256).with_suffix(".123.tmp")
     temporary.write_bytes(b"half")
-    walk = Walk(kept.archive.folder, kept.ledger.db)
+    named = {}
+    for number, verdict in enumerate((Verdict.OK, Verdict.RECHECK, Verdict.NOT_INSPECTED), 2):
+        named[kept.store(number, verdict)] = "OK_SAMPLE" if verdict == Verdict.OK else str(verdict)
+        pictures = [{"sha256": list(named)[-1], "camera": "top"}]
+        row = {"verdict": str(verdict), "pictures": pictures, "plc": {"epoch": 9, "number": number}}
+        kept.ledger.append([("part", number, 1, number, row)])
+    kept.ledger.db.execute("DELETE FROM picture WHERE sha256 <> ?", (sha256,))
+    writing = kept.store(9, Verdict.OK)
+    kept.ledger.db.execute("DELETE FROM picture WHERE sha256 = ?", (writing,))
+    walk = Walk(kept.archive.folder, kept.ledger.db, {writing})
     for _ in range(256):
         walk.step()
     assert not temporary.exists()
     assert kept.archive.path(orphan).exists()
-    assert kept.classes() == {"NG": 1, "OK_SAMPLE": 1}
+    rows = dict(kept.ledger.db.execute("SELECT sha256, retention FROM picture"))
+    assert rows == {sha256: "NG", orphan: "NG", **named}  # nobody knows the orphan's part: kept longest
+    assert kept.archive.path(writing).exists()
     assert kept.archive.path(sha256).exists()
 
 

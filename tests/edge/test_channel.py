@@ -88,19 +88,18 @@ def test_a_ring_passes_pictures_and_counts_those_without_a_slot(pair: tuple[Chan
     reader = RingReader(far.fds.pop(), 2, 100)
     first, second = np.full((5, 6), 7, np.uint8), np.full((4, 5, 3), 9, np.uint8)
     places = [writer.put(first), writer.put(second)]
-    assert writer.put(first) is None
-    assert writer.no_slot == 1
+    assert writer.put(first) == "no_slot"
     assert places[0] is not None
     assert places[1] is not None
     assert (reader.view(places[0][0], (5, 6)) == first).all()
     assert (reader.view(places[1][0], (4, 5, 3)) == second).all()
     writer.release(places[0][0], places[0][1] - 1)  # an old word frees nothing
-    assert writer.put(first) is None
+    assert writer.put(first) == "no_slot"
     writer.release(*places[0])
     writer.release(*places[0])
-    assert writer.put(second) is not None
-    assert writer.put(second) is None
-    assert writer.put(np.zeros((50, 50), np.uint8)) is None
+    assert isinstance(writer.put(second), tuple)
+    assert writer.put(second) == "no_slot"
+    assert writer.put(np.zeros((50, 50), np.uint8)) == "too_large"
     reader.close()
     writer.close()
     near.close()

@@ -114,7 +114,7 @@ class Station:
             heat = score_map() if sha256 else None
             live = Live(
                 self.sequence, time.monotonic_ns(), body, sha256, (28, 28) if sha256 else None,
-                heat.tobytes() if heat is not None else b"", dict(self.counts),
+                heat.tobytes() if heat is not None else b"", dict(self.counts), 0,
             )  # fmt: skip
             self._tell("recorder", live)
         self.gate["last"] = {"part": number, "written_us": 31_600, "consumed_us": 4000}

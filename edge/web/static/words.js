@@ -55,6 +55,7 @@ const REASONS = {
   not_certified: ["Not certified for this machine", "未在本机认证", "Für diesen Rechner nicht zertifiziert"],
   trigger_late: ["Trigger published too late", "触发发布过晚", "Trigger zu spät gemeldet"],
   transport_slow: ["PLC link slower than allowed", "PLC 通信慢于设定", "SPS-Verbindung langsamer als erlaubt"],
+  pictures_not_kept: ["Pictures are not kept", "图像未能保存", "Bilder werden nicht aufbewahrt"],
   disk_low: ["Disk nearly full", "磁盘将满", "Platte fast voll"], ledger_stuck: ["Records can't be written", "记录无法写入", "Aufzeichnung steht"],
   join_ambiguous: ["Parts can't be told apart", "无法区分工件", "Teile nicht zuzuordnen"], frame_lost: ["Picture lost by the camera", "相机丢失图像", "Bild in der Kamera verloren"],
   provisional: ["Limits are provisional", "限值为暂定", "Grenzen sind vorläufig"], degraded_timing: ["Timing is degraded", "时序能力降级", "Zeitverhalten eingeschränkt"],
