@@ -92,7 +92,7 @@ class Supervisor:
         self.url = f"http://{host}:{port}"
         self.log: structlog.typing.FilteringBoundLogger = start_log(state, "supervisor", name, new_epoch())
         self.progress = Progress()
-        self.held = journal.make()
+        self.held = journal.take(state.run)
         self.children = [self._child(process) for process in PROCESSES]
 
     def start(self) -> None:
@@ -135,6 +135,8 @@ class Supervisor:
             child.popen = None
         self.state.endpoints.unlink(missing_ok=True)
         self.listening.close()
+        if not journal.Journal(self.held).left_over():
+            journal.give_up(self.state.run)
         os.close(self.held)
         os.close(self.progress.fd)
         self.lock.close()

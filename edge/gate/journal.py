@@ -1,12 +1,17 @@
-"""Records not on disk yet, in memory that outlives the gate: a gate killed together with the recorder loses none.
+"""Records not on disk yet, in memory that outlives every process of the station: whoever is killed, none is lost.
 
-The memory is a memfd that the supervisor holds and every gate inherits. Two halves; one is active, records are appended
-to it, and the word that says how far is stored last, so that a kill leaves whole records only. Nothing is waited for.
+The memory is a file in /dev/shm that the supervisor opens and every gate inherits; a power cut ends it. Two halves; one
+is active, records are appended to it, and the word that says how far is stored last, so that a kill leaves whole
+records only. Nothing is waited for. `run/journal` in the state folder names the file: no other ledger gets its records.
 """
 
+import contextlib
+import fcntl
 import mmap
 import os
+import secrets
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -17,13 +22,69 @@ KEPT_BYTES = 64 << 10  # what the gate keeps beside its records, twice: one whol
 WORDS = 4  # active half, end of half 0, end of half 1, kept: which of two << 32 | length
 HEADER_BYTES = 8 * WORDS + 2 * KEPT_BYTES
 SIZE = HEADER_BYTES + 2 * HALF_BYTES
+SHARED = Path("/dev/shm")  # noqa: S108  tmpfs, shm_overview(7)
+PREFIX = "jidoka-held-"
 
 
 def make() -> int:
-    """A new descriptor."""
+    """A new descriptor, whose memory ends with the last process that holds it."""
     fd = os.memfd_create("jidoka-held")
     os.ftruncate(fd, SIZE)
     return fd
+
+
+def take(run: Path) -> int:
+    """The journal that the station's last supervisor left here, or a new one. Its name is written to `run/journal`.
+
+    Where /dev/shm has no room it is memory that ends with the supervisor.
+    """
+    sweep()
+    known = run / "journal"
+    try:
+        return os.open(SHARED / known.read_text(encoding="utf-8"), os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        pass  # none, or gone with the last boot
+    name = PREFIX + secrets.token_hex(8)
+    path = SHARED / name
+    try:
+        fd = held(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        os.posix_fallocate(fd, 0, SIZE)  # a full tmpfs says so here, not by SIGBUS in a part's time
+        os.pwrite(fd, str(known.absolute()).encode(), SIZE)
+        known.write_text(name, encoding="utf-8")
+    except OSError:
+        path.unlink(missing_ok=True)
+        return make()
+    return fd
+
+
+def give_up(run: Path) -> None:
+    """After a clean stop: what is on disk need not be remembered."""
+    known = run / "journal"
+    with contextlib.suppress(OSError):
+        (SHARED / known.read_text(encoding="utf-8")).unlink()
+        known.unlink()
+
+
+def held(path: Path, flags: int) -> int:
+    """An open journal, locked: `sweep` leaves it alone until `run/journal` names it. Raises OSError."""
+    fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def sweep() -> None:
+    """Remove journals of state folders that are gone or have another one."""
+    for path in SHARED.glob(PREFIX + "*"):
+        with contextlib.suppress(OSError):  # somebody's who runs, or another user's
+            fd = held(path, os.O_RDWR)
+            known = Path(os.pread(fd, 4096, SIZE).decode())
+            if not known.is_file() or known.read_text(encoding="utf-8") != path.name:
+                path.unlink()
+            os.close(fd)
 
 
 class Journal:

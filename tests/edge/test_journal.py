@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -62,4 +63,46 @@ def test_a_full_journal_says_so_and_keeps_what_it_has(small: None) -> None:
     its.clear()
     assert not its.full
     assert Journal(fd).left_over() == []
+    os.close(fd)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A station's `run` folder, and a /dev/shm of its own."""
+    monkeypatch.setattr(journal, "SHARED", tmp_path / "shm")
+    (tmp_path / "shm").mkdir()
+    (tmp_path / "run").mkdir()
+    return tmp_path / "run"
+
+
+def test_what_a_killed_station_held_is_there_for_the_next_one_until_it_is_given_up(run: Path) -> None:
+    first = journal.take(run)
+    Journal(first).add(record(1), [])
+    os.close(first)
+    second = journal.take(run)
+    assert [one.sequence for one in Journal(second).left_over()] == [1]
+    os.close(second)
+    journal.give_up(run)
+    assert list(journal.SHARED.iterdir()) == []
+    third = journal.take(run)
+    assert Journal(third).left_over() == []
+    os.close(third)
+
+
+def test_another_ledger_never_gets_its_records_and_leftovers_are_swept(run: Path) -> None:
+    os.close(journal.take(run))
+    (old,) = journal.SHARED.iterdir()
+    (run / "journal").unlink()  # the state folder was removed and made anew
+    fd = journal.take(run)
+    assert [path.name for path in journal.SHARED.iterdir()] != [old.name]
+    assert len(list(journal.SHARED.iterdir())) == 1
+    os.close(fd)
+
+
+def test_without_room_it_is_memory_of_the_supervisor(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "SHARED", run / "no such folder")
+    fd = journal.take(run)
+    Journal(fd).add(record(1), [])
+    assert len(Journal(fd).left_over()) == 1
+    assert not (run / "journal").exists()
     os.close(fd)

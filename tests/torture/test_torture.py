@@ -23,7 +23,7 @@ from edge.recorder.verify import part_rows, read_account, reconcile, verify
 from edge.settings import StateFolder
 from tests.line.conftest import LATE, LineUnderTest, wait_until
 
-KILLS = int(os.environ.get("TORTURE_KILLS", "10"))
+KILLS = int(os.environ.get("TORTURE_KILLS", "12"))
 SEED = int(os.environ.get("TORTURE_SEED", "1"))
 Row = dict[str, Any]
 
@@ -52,27 +52,59 @@ def test_processes_killed_and_frozen_at_random(line: LineUnderTest) -> None:
     line.start_machine(1_000_000, "--reset-after-s", "0.5")
     line.start_station()
     line.wait_for_parts(3)
-    for _ in range(KILLS):
+    killed = dict.fromkeys(["gate", "engine", "recorder", "web", "supervisor", "machine"], 0)
+    while sum(killed.values()) < KILLS:
         time.sleep(chance.uniform(0.05, 2.0))
-        who = chance.choice(["gate", "engine", "recorder", "web", "machine"])
-        if who == "machine":
-            line.restart_machine(wait_for_vision=chance.random() < 0.5)
-            continue
-        try:
-            if chance.random() < 0.7:
-                line.kill(who)
-            else:
-                pid = line.pid(who)
-                os.kill(pid, signal.SIGSTOP)
-                time.sleep(chance.uniform(0.01, 1.5))
-                os.kill(pid, signal.SIGCONT)
-        except (KeyError, ProcessLookupError):
-            continue  # dead already
+        if chance.random() < 0.3:
+            freeze(line, chance.choice(["gate", "engine", "recorder", "web"]), chance.uniform(0.01, 1.5))
+        least = min(killed.values())
+        who = chance.choice([name for name, times in killed.items() if times <= least + 1])
+        killed[who] += kill(line, who, wait_for_vision=chance.random() < 0.5)
+    print(f"SIGKILLs: {killed}")
+    assert max(killed.values()) <= min(killed.values()) + 2
     seen = len(read_account(line.account))
     line.wait_for_parts(seen + 60)  # longer than the longest pause before a restart
     result = line.end_feeding()
     holds(line, result)
     assert line.inspects_again()
+
+
+def kill(line: LineUnderTest, who: str, *, wait_for_vision: bool) -> bool:
+    """SIGKILL; True: it was alive and is dead now. A machine or supervisor is started again, as systemd does."""
+    if who == "machine":
+        line.restart_machine(wait_for_vision=wait_for_vision)
+        return True
+    if who == "supervisor":
+        assert line.station is not None
+        line.station.kill()
+        line.station.communicate()
+        assert line.station.returncode == -signal.SIGKILL
+        line.launch()
+        return True
+    try:
+        pid = line.pid(who)
+        if not alive(pid):
+            return False
+        os.kill(pid, signal.SIGKILL)
+    except (KeyError, FileNotFoundError, ProcessLookupError):
+        return False  # dead already
+    wait_until(lambda: not alive(pid), f"{who} to die")
+    return True
+
+
+def freeze(line: LineUnderTest, who: str, seconds: float) -> None:
+    with contextlib.suppress(KeyError, FileNotFoundError, ProcessLookupError):
+        pid = line.pid(who)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(pid, signal.SIGCONT)
+
+
+def alive(pid: int) -> bool:
+    """Not even a zombie, which nobody has waited for yet."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 @pytest.fixture
