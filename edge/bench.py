@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge import certificate
+from edge import certificate, realtime
 from edge.engine.last_good import load_runner
 from edge.engine.recipes import ReadyRecipe, load_recipes
-from edge.realtime import raise_priority
 from edge.settings import RealTimeSettings, StateFolder, read_station
 from edge.supervisor import take_lock
 from models.inspection import inspect
@@ -95,7 +94,8 @@ def certified(ready: ReadyRecipe, laps: Laps, policy: str, margin_ms: float | No
         packages=certificate.packages(ready),
         cpu=certificate.cpu(),
         engine=certificate.engine(),
-        precision="float32",
+        precision=certificate.precision(ready),
+        threads=certificate.threads(ready),
         deadline_ms=line.deadline_ms,
         margin_ms=MARGIN_SHARE * line.deadline_ms if margin_ms is None else margin_ms,
         policy=policy,
@@ -108,12 +108,8 @@ def certified(ready: ReadyRecipe, laps: Laps, policy: str, margin_ms: float | No
 def as_engine(real_time: RealTimeSettings) -> str:
     """Take the engine's place: its priority, core, one thread. Returns the scheduling policy that was got."""
     cv2.setNumThreads(1)
-    missing = raise_priority(real_time.engine_priority, real_time.engine_core, helpers_stay_normal=True)
-    return (
-        f"SCHED_FIFO {real_time.engine_priority} on core {real_time.engine_core}"
-        if not missing
-        else f"without {missing}"
-    )
+    missing = realtime.raise_priority(real_time.engine_priority, real_time.engine_core, helpers_stay_normal=True)
+    return realtime.policy(real_time.engine_priority, real_time.engine_core, missing)
 
 
 def measure(tools: Tools, runs: int, progress: Callable[[float], None]) -> Laps:

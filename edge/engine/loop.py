@@ -29,7 +29,7 @@ from edge.messages import (
     Why,
 )
 from edge.process import Progress, Stop, new_epoch, start_log
-from edge.realtime import lift_helpers, raise_priority
+from edge.realtime import lift_helpers, policy, raise_priority
 from edge.ring import RingWriter
 from edge.settings import StateFolder
 from vocabulary import Clock, InspectionError, MonotonicClock
@@ -56,7 +56,7 @@ class Engine:
         self.recipes = load_recipes(
             base, self.station.cameras, state.trust, LastGood(state.packages / "good", state.trust)
         )
-        self.unproven = {name: unproven(ready, state) for name, ready in self.recipes.items()}
+        self.unproven: dict[str, list[Why]] = {}  # by recipe, once `arm` has got its rights
         self.active = self._named(self.station.recipe)
         self.ring = RingWriter(SLOTS, SLOT_BYTES)
         self.gate: Channel | None = None
@@ -66,6 +66,13 @@ class Engine:
         self.model_fault: InspectionError | None = None
         self.last_work_ns = clock.now_ns()
         self.open_cameras()
+
+    def arm(self) -> None:
+        """Take core and priority; what AUTO lacks depends on what was got."""
+        its = self.station.real_time
+        self.degraded = raise_priority(its.engine_priority, its.engine_core, helpers_stay_normal=True)
+        scheduled = policy(its.engine_priority, its.engine_core, self.degraded)
+        self.unproven = {name: unproven(ready, self.state, scheduled) for name, ready in self.recipes.items()}
 
     def round(self, wait_s: float) -> None:
         """Serve whoever has something; prove the models and cameras when idle."""
@@ -258,12 +265,12 @@ class Engine:
             self.ring.release_all()
 
 
-def unproven(ready: ReadyRecipe, state: StateFolder) -> list[Why]:
+def unproven(ready: ReadyRecipe, state: StateFolder, scheduled: str) -> list[Why]:
     """What keeps a recipe from AUTO, read once when it is loaded."""
     found = []
     if ready.provisional:
         found.append(Why("provisional", f"limits are provisional ({', '.join(ready.provisional)})"))
-    if (reason := why_not(state.certificates, ready)) is not None:
+    if (reason := why_not(state.certificates, ready, scheduled)) is not None:
         found.append(Why(reason.code, reason.text))
     return found
 
@@ -272,8 +279,7 @@ def run(state: StateFolder, progress: Progress) -> None:
     """The process `engine`."""
     stop, engine = Stop(), Engine(state, MonotonicClock())
     cv2.setNumThreads(1)  # its pool would run at normal priority while the engine waits for it
-    real_time = engine.station.real_time
-    engine.degraded = raise_priority(real_time.engine_priority, real_time.engine_core, helpers_stay_normal=True)
+    engine.arm()
     engine.log.info("armed", recipe=engine.active.loaded.recipe.name, missing_rights=engine.degraded)
     while not stop:
         progress.mark("engine")

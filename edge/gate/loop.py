@@ -343,7 +343,7 @@ class Gate:
     def permitted(self, its: RecipeState | None) -> Mode:
         """The wanted mode as far as allowed: AUTO needs the PLC's leave, and evidence or the declared override."""
         forbidden = self.plc is not None and not (self.plc.plc.alive and self.plc.plc.allow_auto)
-        unproven = its is not None and (bool(its.unproven) or 0 < self.deadline_ms(its) < its.proven_ms)
+        unproven = its is not None and (bool(its.unproven) or admission.deadline_unproven(self, its) is not None)
         unproven = unproven and not self.station.allow_provisional
         return self.modes.permitted(auto=not forbidden and not unproven)
 
