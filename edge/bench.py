@@ -24,6 +24,7 @@ from models.runner import Runner
 from vocabulary import SettingsError
 
 WARM_UP = 50
+REST_SHARE = 0.1  # of each run's time: without rest the kernel stops SCHED_FIFO for 50 ms a second (sched(7), 95 %)
 MARGIN_SHARE = 0.25  # of the deadline, for exposure, transfer and the link, where --margin-ms says nothing
 
 Laps = npt.NDArray[np.float64]  # ms of each run
@@ -120,8 +121,10 @@ def measure(tools: Tools, runs: int, progress: Callable[[float], None]) -> Laps:
         for runner, health in tools:
             golden = runner.package.golden
             inspect(golden[k % len(golden)].picture, runner, health)
+        took_ns = time.perf_counter_ns() - began
         if k >= 0:
-            laps[k] = (time.perf_counter_ns() - began) / 1e6
+            laps[k] = took_ns / 1e6
+        time.sleep(REST_SHARE * took_ns / 1e9)
         if k % 500 == 0:
             progress(max(0, k) / runs)
     progress(1.0)

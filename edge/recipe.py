@@ -79,6 +79,28 @@ class Verdicts(Strict):
     cosmetic: Literal["NG", "RECHECK", "OK"] = "OK"
 
 
+class Shedding(Strict):
+    """What is given up, first to last, when parts come faster than they can be judged. Nothing else ever is."""
+
+    order: list[Literal["ok_pictures", "parts"]] = Field(
+        default=["ok_pictures", "parts"],
+        description="ok_pictures: those of OK parts are not kept while another part waits; parts: not judged at all",
+    )
+    least_left_ms: float | None = Field(
+        default=None,
+        gt=0,
+        le=60_000,
+        description="a waiting part with less time left is shed; without it the certificate's p99.9, without both none",
+    )
+
+    @model_validator(mode="after")
+    def parts_last(self) -> "Shedding":
+        """A part is worth more than a picture that nobody asked for."""
+        if self.order not in ([], ["ok_pictures"], ["parts"], ["ok_pictures", "parts"]):
+            raise ValueError(f"order {self.order}: each at most once, parts last")
+        return self
+
+
 DEFECT = DefectClass(name="defect", number=1, severity="major")  # where a recipe names no classes
 
 
@@ -131,6 +153,7 @@ class Recipe(Strict):
     classes: list[DefectClass] = Field(default_factory=lambda: [DEFECT])
     severity: Verdicts = Verdicts()
     picture_health: HealthOverride = HealthOverride()
+    shedding: Shedding = Shedding()
     reactions: list[Reaction] = Field(default_factory=lambda: list(NOT_INSPECTED_IN_A_ROW))
 
     @property

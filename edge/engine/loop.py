@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import cv2
 import structlog
 
-from edge.certificate import proven_ms, why_not
+from edge.certificate import p999_ms, proven_ms, why_not
 from edge.channel import Channel, ChannelClosed, connect
 from edge.engine.cameras import StationCamera
 from edge.engine.inspect import Answer, Look, inspect_part
@@ -30,9 +30,10 @@ from edge.messages import (
 )
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.realtime import lift_helpers, policy, raise_priority
+from edge.recipe import Recipe
 from edge.ring import RingWriter
 from edge.settings import StateFolder
-from vocabulary import Clock, InspectionError, MonotonicClock
+from vocabulary import Clock, InspectionError, MonotonicClock, Verdict
 
 SLOTS = 16  # pictures the recorder may be behind: 0.8 s at 20 parts/s; a commit's worst fsync was 250 ms
 SLOT_BYTES = 6 << 20  # 5 megapixels grey, 2 in colour; a larger picture is judged but not kept (counted)
@@ -120,8 +121,9 @@ class Engine:
             answer = inspect_part(request, self.active, self.cameras, self.clock, leases)
             message = answer.message(request, self.active)
             self._tell_gate(message)
-            for look in sorted(answer.looks.values(), key=lambda look: look.share):  # a page shows the last one
-                self._hand_over(request.part, look, message.verdict)
+            if request.spare or message.verdict != Verdict.OK:
+                for look in sorted(answer.looks.values(), key=lambda look: look.share):  # a page shows the last one
+                    self._hand_over(request.part, look, message.verdict)
         self.last_work_ns = self.clock.now_ns()
 
     def tell_state(self, sequence: int) -> None:
@@ -169,6 +171,8 @@ class Engine:
             line.least_spacing_counts,
             ready.cameras,
             proven_ms(self.state.certificates, its.name),
+            shed_below_ms(its, self.state),
+            "ok_pictures" in its.shedding.order,
         )
 
     def _named(self, name: str) -> ReadyRecipe:
@@ -273,6 +277,13 @@ def unproven(ready: ReadyRecipe, state: StateFolder, scheduled: str) -> list[Why
     if (reason := why_not(state.certificates, ready, scheduled)) is not None:
         found.append(Why(reason.code, reason.text))
     return found
+
+
+def shed_below_ms(recipe: Recipe, state: StateFolder) -> float:
+    """With less time left than this a waiting part is shed: as the recipe says, else the certificate's p99.9."""
+    if "parts" not in recipe.shedding.order:
+        return 0.0
+    return recipe.shedding.least_left_ms or p999_ms(state.certificates, recipe.name)
 
 
 def run(state: StateFolder, progress: Progress) -> None:

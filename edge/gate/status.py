@@ -46,6 +46,8 @@ def lasting(gate: "Gate") -> list[Why]:
         found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(missing)}"))
     if its is not None and (why := deadline_unproven(gate, its)):
         found.append(why)
+    if why := gate.shedding.lately(gate.clock.now_ns()):
+        found.append(why)
     return found
 
 
@@ -104,7 +106,7 @@ def message(gate: "Gate", sequence: int, now_ns: int) -> GateState:
         its.name if its else "",
         state.recipe if state else 0,
         plc,
-        dict(gate.counts),
+        gate.counts | {"shed": gate.shedding.parts, "pictures_shed": gate.shedding.pictures},
         its.takt_s if its else 0.0,
         gate.deadline_ms(its),
         gate.alarms.listed(),
