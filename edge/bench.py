@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from edge import certificate, realtime
 from edge.engine.last_good import load_runner
+from edge.engine.place import place
 from edge.engine.recipes import ReadyRecipe, load_recipes
 from edge.settings import RealTimeSettings, StateFolder, read_station
 from edge.supervisor import take_lock
@@ -48,7 +49,7 @@ def bench_package(target: Path, state: StateFolder, runs: int, progress: Progres
     """One package alone."""
     runner = load_runner(target, state.trust)
     policy = as_engine(RealTimeSettings())
-    laps = measure([(runner, runner.package.health_limits)], runs, partial(progress, "runs"))
+    laps = measure([(runner, runner.package.health_limits)], [], runs, partial(progress, "runs"))
     return {
         "package": runner.package.address,
         "policy": policy,
@@ -70,7 +71,7 @@ def bench_station(
     found = {}
     for name, ready in recipes.items():
         tools = [(tool.runner, tool.health) for tool in ready.tools]
-        laps = measure(tools, runs, partial(progress, name))
+        laps = measure(tools, looks(ready), runs, partial(progress, name))
         found[name] = {**conditions(runs), **quantiles(laps), "deadline_ms": ready.loaded.recipe.line.deadline_ms}
         if certify:
             its = certified(ready, laps, policy, margin_ms)
@@ -113,11 +114,25 @@ def as_engine(real_time: RealTimeSettings) -> str:
     return realtime.policy(real_time.engine_priority, real_time.engine_core, missing)
 
 
-def measure(tools: Tools, runs: int, progress: Callable[[float], None]) -> Laps:
-    """Milliseconds of each run of all tools, on the packages' golden pictures in turn."""
+def looks(ready: ReadyRecipe) -> list[Callable[[], object]]:
+    """Part-present and locator of each camera that has them, on a picture of the taught part's place."""
+    found: list[Callable[[], object]] = []
+    for camera, its in ready.loaded.placements.items():
+        look = its.background.copy()
+        rows, columns = its.template.shape
+        look[its.top : its.top + rows, its.left : its.left + columns] = its.template
+        whole = np.asarray(cv2.resize(look, (its.width, its.height)), np.uint8)
+        found.append(partial(place, ready, camera, whole))
+    return found
+
+
+def measure(tools: Tools, looks: list[Callable[[], object]], runs: int, progress: Callable[[float], None]) -> Laps:
+    """Milliseconds of each run of all looks and tools, on the packages' golden pictures in turn."""
     laps = np.empty(runs)
     for k in range(-WARM_UP, runs):
         began = time.perf_counter_ns()
+        for look in looks:
+            look()
         for runner, health in tools:
             golden = runner.package.golden
             inspect(golden[k % len(golden)].picture, runner, health)

@@ -15,7 +15,7 @@ FILES = ("recipe", "packages")  # told apart by hashes, which say nothing to a p
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """What was measured, and on what. Milliseconds: picture health, model and decision of all tools of one part."""
+    """What was measured, and on what. Milliseconds: placement, picture health, models and decision of one part."""
 
     recipe: str
     sha256: str  # of the recipe's file
