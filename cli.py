@@ -191,6 +191,8 @@ def evaluate(
     subset: str = "test",
     trust: Annotated[Path | None, typer.Option(help="Folder of trusted public keys.")] = None,
     region: REGION = None,
+    follow: FOLLOW = None,
+    locate_px: LOCATE_PX = 40,
     json: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
 ) -> None:
     """How well a package judges labelled pictures."""
@@ -198,7 +200,7 @@ def evaluate(
 
     if json is not None:
         json.touch()  # refused now, not after the work
-    result = run_evaluate(package, data, subset, trust, box(region))
+    result = run_evaluate(package, data, subset, trust, box(region), followed(follow, region, locate_px))
     if json is not None:
         json.write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
     show({key: value for key, value in result.items() if key != "scores"}, as_json=False)

@@ -46,20 +46,25 @@ class Followed:
             raise SettingsError(f"{reference}: {err.strerror}", "make it: jidoka recipe placement") from err
         self.locate_px = locate_px
 
-    def cut(self, image: Image, region: Region, path: Path) -> Image:
-        """The region where the part lies. Raises DataError: no single part in its place."""
+    def region(self, image: Image, taught: Region, path: Path) -> Region:
+        """The taught region where the part lies now. Raises DataError: no single part in its place."""
         if image.shape[:2] != (self.its.height, self.its.width):
             raise DataError(f"{path}: another size than placement was taught on", f"{self.its.width}×{self.its.height}")
         look = small(image)
         why = present(look, self.its) or locate(look, self.its, self.locate_px)
         if isinstance(why, Reason):
             raise DataError(f"{path}: {why.text}", "remove it, or teach the placement again")
-        x, y, width, height = region
+        x, y, width, height = taught
         if min(x + why[0], y + why[1]) < 0:
             raise DataError(f"{path}: the region follows the part out of the picture", "a smaller region")
-        return cut(image, (x + why[0], y + why[1], width, height), path)
+        return x + why[0], y + why[1], width, height
+
+
+def where(image: Image, region: Region | None, followed: Followed | None, path: Path) -> Region | None:
+    """What the model sees of a picture; None: all of it. Raises DataError."""
+    return followed.region(image, region, path) if followed and region else region
 
 
 def looked_at(image: Image, region: Region | None, followed: Followed | None, path: Path) -> Image:
-    """What the model sees of a picture. Raises DataError."""
-    return followed.cut(image, region, path) if followed and region else cut(image, region, path)
+    """What the model sees of a picture, cut out. Raises DataError."""
+    return cut(image, where(image, region, followed, path), path)
