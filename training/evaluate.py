@@ -61,6 +61,8 @@ def evaluate(
             small = (found.map.shape[1], found.map.shape[0])
             maps.append(found.map)
             masks.append(shrunk(sample, picture, its_region, small))
+    if not latency:
+        raise DataError(f"{data}: no part in its place on any picture", "teach the placement again")
     return {**counts(looked), **ranking(looked, maps, masks), "latency_ms": quantiles(latency), "scores": [
         {"path": str(s.path), "label": s.label, "score": f.score, "verdict": f.verdict.value} for s, f in looked
     ]}  # fmt: skip
