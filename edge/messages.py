@@ -151,7 +151,7 @@ class RecipeState(msgspec.Struct, frozen=True, array_like=True):
     cameras: list[str]  # that look at each part
     proven_ms: float  # the shortest deadline that its certificate proves; 0: it has none
     shed_below_ms: float  # a waiting part with less time left is shed; 0: none is
-    shed_ok_pictures: bool  # while another part waits
+    shed_ok_pictures: bool  # while the engine is behind
 
 
 class EngineRecipes(Message, frozen=True):

@@ -86,7 +86,7 @@ class Shedding(Strict):
 
     order: list[Literal["ok_pictures", "parts"]] = Field(
         default=["ok_pictures", "parts"],
-        description="ok_pictures: those of OK parts are not kept while another part waits; parts: not judged at all",
+        description="ok_pictures: those of OK parts are not kept while the engine is behind; parts: not judged at all",
     )
     least_left_ms: float | None = Field(
         default=None,

@@ -292,7 +292,7 @@ class Gate:
                 not_inspected(self, part, unmet)
                 continue
             part.asked_ns = part.laps_ns["asked"] = self.clock.now_ns()
-            part.spare = shedding.spare(self, part)
+            part.spare = shedding.spare(self, part, part.asked_ns)
             request = part.request(self.epoch)
             if self.engine.ask(request):
                 self.asked = part

@@ -12,6 +12,7 @@ from edge.messages import Why
 if TYPE_CHECKING:
     from edge.gate.loop import Gate
 
+WAITED_NS = 10_000_000  # a part asked about later than this after it was seen had to wait for the engine (else 1 ms)
 SHOWN_NS = 5_000_000_000  # so long after the last part that was shed it still is a condition
 
 
@@ -51,7 +52,8 @@ def hopeless(gate: "Gate", part: Part, now_ns: int) -> Why | None:
     return None
 
 
-def spare(gate: "Gate", part: Part) -> bool:
-    """There is time for what a verdict does not need: no other part waits, or the recipe does not give it up."""
+def spare(gate: "Gate", part: Part, now_ns: int) -> bool:
+    """There is time for what a verdict does not need: the engine is not behind, or the recipe does not give it up."""
     its = gate.engine.recipe(part.recipe)
-    return not gate.waiting or its is None or not its.shed_ok_pictures
+    behind = bool(gate.waiting) or now_ns - part.seen_ns > WAITED_NS
+    return not behind or its is None or not its.shed_ok_pictures

@@ -11,10 +11,13 @@ import pytest
 from camera_drivers.camera import Applied, Camera, Lease
 from camera_drivers.simulated import SimulatedCamera
 from edge.engine.cameras import StationCamera
+from edge.engine.join import State
+from edge.engine.wired import WiredCamera
 from edge.messages import Inspect
 from edge.recipe import Line
 from edge.settings import CameraSettings
-from vocabulary import DeviceTimeout
+from tests.camera_drivers.test_simulated_wired import Bench
+from vocabulary import DeviceTimeout, MonotonicClock
 
 os.environ.setdefault("PYLON_CAMEMU", "1")  # read by the SDK when it first looks for cameras
 LINE = Line(takt_s=0.5, deadline_ms=180, exposure_window_ms=250)
@@ -123,3 +126,26 @@ def test_a_value_that_the_camera_did_not_take_is_no_rounding() -> None:
     assert its.unmet is None
     its.use({"exposure_us": 3000}, LINE)
     assert "asked 3000, the camera has 1000" in str(its.why_not)
+
+
+def test_a_wired_camera_is_joined_anew_after_other_settings(tmp_path: Path) -> None:
+    """Its count begins again with the configuration: until the section was empty no frame is anybody's."""
+    bench = Bench(tmp_path)
+    settings = CameraSettings(name="top", uri=f"simwire:{bench.path}?stage={bench.stage}", trigger_source="encoder")
+    camera = WiredCamera(settings, tmp_path, MonotonicClock())
+    line = LINE.model_copy(update={"least_spacing_counts": 100})
+    camera.use({}, line)
+    camera.try_open()
+    assert camera.unmet is None
+    assert camera.join is not None
+    camera.join.state = State.JOINED  # as after the first part
+    camera.use({}, line)
+    assert camera.join.state is State.JOINED
+    before = camera.join
+    camera.driver.configure = lambda settings: Applied(2, settings)  # type: ignore[method-assign]  # it has none to set
+    camera.use({"exposure_us": 3000.0}, line)
+    assert camera.unmet is None
+    assert camera.join is not before
+    assert camera.join.state is State.UNSURE
+    camera.driver.close()
+    bench.wire.close()

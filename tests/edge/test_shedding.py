@@ -24,7 +24,7 @@ def gate(*, below_ms: float, deadline_ms: float = 100.0, waiting: int = 0, pictu
 
 
 def part(left_ms: float) -> Any:
-    return SimpleNamespace(recipe=1, deadline_ns=int(left_ms * MS))
+    return SimpleNamespace(recipe=1, seen_ns=0, deadline_ns=int(left_ms * MS))
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,14 @@ def test_a_part_leaves_when_its_time_is_shorter_than_judging_takes(
 
 
 @pytest.mark.parametrize(
-    ("waiting", "declared", "there_is_time"), [(0, True, True), (1, True, False), (1, False, True)]
+    ("waiting", "waited_ms", "declared", "there_is_time"),
+    [(0, 1, True, True), (1, 1, True, False), (0, 30, True, False), (1, 30, False, True)],
 )
-def test_pictures_of_ok_parts_are_given_up_before_parts(waiting: int, declared: bool, there_is_time: bool) -> None:
-    assert spare(gate(below_ms=30, waiting=waiting, pictures=declared), part(90)) is there_is_time
+def test_pictures_of_ok_parts_are_given_up_before_parts(
+    waiting: int, waited_ms: int, declared: bool, there_is_time: bool
+) -> None:
+    its = gate(below_ms=30, waiting=waiting, pictures=declared)
+    assert spare(its, part(90), waited_ms * MS) is there_is_time
 
 
 def recipe(**shedding: Any) -> Recipe:

@@ -20,7 +20,9 @@ def start(line: LineUnderTest, order: list[str]) -> None:
     tools = [{"name": f"look{k}", "camera": "top", "package": package} for k in range(TOOLS)]
     cycle = {"takt_s": TAKT_S, "deadline_ms": DEADLINE_MS, "exposure_window_ms": 45, "least_spacing_counts": 90}
     shedding = {"order": order, "least_left_ms": LEAST_LEFT_MS}
-    line.start_station(cycle, extra={"tools": tools, "shedding": shedding}, cameras=[camera])
+    line.start_station(
+        cycle, extra={"tools": tools, "shedding": shedding}, cameras=[camera], pictures={"keep_ok_share": 1}
+    )
 
 
 def test_what_cannot_be_judged_in_time_is_shed_and_the_others_are_judged(line: LineUnderTest) -> None:
@@ -38,6 +40,11 @@ def test_what_cannot_be_judged_in_time_is_shed_and_the_others_are_judged(line: L
     shed = [row for row in line.rows() if row["reasons"] and row["reasons"][0]["code"] == "shed"]
     assert {row["verdict"] for row in shed} == {"NOT_INSPECTED"}
     assert [row for row in shed if "asked" in row["laps_us"] or row["pictures"]] == []  # the engine never saw them
+    kept = {path.stem for path in line.state.pictures.rglob("*.png")}
+    seen = {verdict: {one["sha256"] for row in line.rows() if row["verdict"] == verdict for one in row["pictures"]}
+            for verdict in ("OK", "NG")}  # fmt: skip
+    assert seen["OK"] - kept  # given up, although all were to be kept
+    assert seen["NG"] <= kept
     verdicts = [row["verdict"] for row in line.rows()]
     assert verdicts.count("OK") > 10
     assert verdicts.count("NG") > 1
