@@ -4,28 +4,35 @@ import json as jsonlib
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from vocabulary import InspectionError, SettingsError
+
+if TYPE_CHECKING:
+    from training.placement import Followed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 package_app = typer.Typer(no_args_is_help=True, help="Model packages.")
 camera_app = typer.Typer(no_args_is_help=True, help="Cameras.")
 plc_app = typer.Typer(no_args_is_help=True, help="The link to the machine.")
 ledger_app = typer.Typer(no_args_is_help=True, help="The ledger.")
+recipe_app = typer.Typer(no_args_is_help=True, help="Recipes.")
 station_app = typer.Typer(no_args_is_help=True, help="A running station: mode, alarms, recipe, forcing; all audited.")
 app.add_typer(package_app, name="package")
 app.add_typer(camera_app, name="camera")
 app.add_typer(plc_app, name="plc")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(recipe_app, name="recipe")
 app.add_typer(station_app, name="station")
 
 AsJson = Annotated[bool, typer.Option("--json", help="The last line of stdout is the result as JSON.")]
 State = Annotated[Path, typer.Option("--state", help="State folder: ledger, pictures, keys, runtime files.")]
 STATE = Path("state")
 REGION = Annotated[str | None, typer.Option("--region", help="x,y,width,height of the pictures' part to look at.")]
+FOLLOW = Annotated[Path | None, typer.Option("--follow", help="Placement reference: the region follows the part.")]
+LOCATE_PX = Annotated[int, typer.Option(min=1, help="With --follow: how far a part may lie off, as in the recipe.")]
 Inherited = Annotated[int | None, typer.Option(hidden=True, help="A descriptor of the supervisor.")]
 
 
@@ -45,6 +52,15 @@ def box(region: str | None) -> tuple[int, int, int, int] | None:
     if len(numbers) != 4 or min(numbers) < 0 or min(numbers[2:]) < 1:
         raise SettingsError(f"--region {region!r}", "x,y,width,height in whole pixels, e.g. 40,0,120,120")
     return numbers[0], numbers[1], numbers[2], numbers[3]
+
+
+def followed(reference: Path | None, region: str | None, locate_px: int) -> "Followed | None":
+    """`--follow` as an object. Raises SettingsError."""
+    from training.placement import Followed
+
+    if reference is not None and region is None:
+        raise SettingsError(f"--follow {reference}", "name the --region that follows the part")
+    return Followed(reference, locate_px) if reference else None
 
 
 def progress(what: str, share: float) -> None:
@@ -148,6 +164,8 @@ def teach(
     name: str | None = None,
     overkill: Annotated[float, typer.Option(help="Share of good parts that may be rejected.")] = 0.01,
     region: REGION = None,
+    follow: FOLLOW = None,
+    locate_px: LOCATE_PX = 40,
     state: State = STATE,
     json: AsJson = False,
 ) -> None:
@@ -155,7 +173,15 @@ def teach(
     from training.teach import teach as run_teach
 
     result = run_teach(
-        data, out, method=method, state=state, name=name, progress=progress, overkill=overkill, region=box(region)
+        data,
+        out,
+        method=method,
+        state=state,
+        name=name,
+        progress=progress,
+        overkill=overkill,
+        region=box(region),
+        followed=followed(follow, region, locate_px),
     )
     show(result, json)
 
@@ -167,6 +193,8 @@ def evaluate(
     subset: str = "test",
     trust: Annotated[Path | None, typer.Option(help="Folder of trusted public keys.")] = None,
     region: REGION = None,
+    follow: FOLLOW = None,
+    locate_px: LOCATE_PX = 40,
     json: Annotated[Path | None, typer.Option("--json", help="File for the result.")] = None,
 ) -> None:
     """How well a package judges labelled pictures."""
@@ -174,7 +202,7 @@ def evaluate(
 
     if json is not None:
         json.touch()  # refused now, not after the work
-    result = run_evaluate(package, data, subset, trust, box(region))
+    result = run_evaluate(package, data, subset, trust, box(region), followed(follow, region, locate_px))
     if json is not None:
         json.write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
     show({key: value for key, value in result.items() if key != "scores"}, as_json=False)
@@ -182,13 +210,19 @@ def evaluate(
 
 @app.command()
 def inspect(
-    package: Path, images: list[Path], trust: Path | None = None, region: REGION = None, json: AsJson = False
+    package: Path,
+    images: list[Path],
+    trust: Path | None = None,
+    region: REGION = None,
+    follow: FOLLOW = None,
+    locate_px: LOCATE_PX = 40,
+    json: AsJson = False,
 ) -> None:
     """One verdict a line."""
     from training.inspect import inspect_files
 
     worst_code = 0
-    for found in inspect_files(package, images, trust, box(region)):
+    for found in inspect_files(package, images, trust, box(region), followed(follow, region, locate_px)):
         show(found, json, f"{found['verdict']:<14}{found['path']}  {found['reason']}")
         worst_code |= found["verdict"] == "NOT_INSPECTED"
     raise typer.Exit(worst_code)
@@ -214,6 +248,20 @@ def bench(
         json.write_text(jsonlib.dumps(result, indent=1), encoding="utf-8")
     show(result, as_json=False)
     raise typer.Exit(0 if result.get("passed", True) else 1)
+
+
+@recipe_app.command("placement")
+def recipe_placement(
+    data: Annotated[Path, typer.Option(help="Good pictures with one part each; those of subset=train are used.")],
+    out: Annotated[Path, typer.Option(help="The reference to write, beside recipe.toml.")],
+    empty: Annotated[Path | None, typer.Option(help="Folder with pictures of the empty nest.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Teach what one part in its place looks like; prints the recipe's lines."""
+    from training.placement import teach_placement
+
+    result = teach_placement(data, out, empty)
+    show(result, json)
 
 
 @package_app.command("show")

@@ -11,17 +11,20 @@ from edge.engine.recipes import ReadyRecipe
 from vocabulary import Reason, SettingsError
 
 LEAST_RUNS = 10_000  # design §3: fewer say little about p99.9
+FILES = ("recipe", "packages")  # told apart by hashes, which say nothing to a person
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """What was measured, and on what. Milliseconds: picture health, model and decision of all tools of one part."""
+    """What was measured, and on what. Milliseconds: placement, picture health, models and decision of one part."""
 
     recipe: str
     sha256: str  # of the recipe's file
     packages: list[str]  # content addresses, in the order of the tools
     cpu: str
     engine: str
-    precision: str
+    precision: str  # of the packages, as their manifests say
+    threads: int  # of each inference session
+    policy: str  # scheduling, see realtime.policy
     runs: int
     deadline_ms: float
     margin_ms: float  # for exposure, transfer and the link
@@ -29,7 +32,6 @@ class Certificate(msgspec.Struct, frozen=True):
     p99_ms: float
     p999_ms: float
     max_ms: float
-    policy: str
     load: float  # of the machine while it was measured
     utc: str
 
@@ -57,15 +59,29 @@ def write(folder: Path, certificate: Certificate) -> Path:
 
 def proven_ms(folder: Path, recipe: str) -> float:
     """The shortest deadline that a recipe's certificate proves; 0: there is none that can be read."""
+    its = read(folder, recipe)
+    return its.p999_ms + its.margin_ms if its else 0.0
+
+
+def p999_ms(folder: Path, recipe: str) -> float:
+    """Measured p99.9 of a recipe's certificate; 0: there is none that can be read."""
+    its = read(folder, recipe)
+    return its.p999_ms if its else 0.0
+
+
+def read(folder: Path, recipe: str) -> Certificate | None:
+    """A recipe's certificate, whatever it is worth; None: there is none that can be read."""
     try:
-        its = msgspec.json.decode(path_of(folder, recipe).read_bytes(), type=Certificate)
+        return msgspec.json.decode(path_of(folder, recipe).read_bytes(), type=Certificate)
     except (OSError, msgspec.DecodeError):
-        return 0.0
-    return its.p999_ms + its.margin_ms
+        return None
 
 
-def why_not(folder: Path, ready: ReadyRecipe) -> Reason | None:
-    """Why this recipe is not certified for this machine; None: it is."""
+def why_not(folder: Path, ready: ReadyRecipe, policy: str) -> Reason | None:
+    """Why this recipe is not certified for this machine as it is now; None: it is.
+
+    policy: how the kernel schedules the engine now, see realtime.policy.
+    """
     path, remedy = path_of(folder, ready.loaded.recipe.name), "run `jidoka bench STATION.toml --certify`"
     try:
         its = msgspec.json.decode(path.read_bytes(), type=Certificate)
@@ -78,10 +94,14 @@ def why_not(folder: Path, ready: ReadyRecipe) -> Reason | None:
         ("packages", its.packages, packages(ready)),
         ("CPU", its.cpu, cpu()),
         ("engine", its.engine, engine()),
+        ("precision", its.precision, precision(ready)),
+        ("number of threads", its.threads, threads(ready)),
+        ("scheduling policy", its.policy, policy),
         ("deadline", its.deadline_ms, ready.loaded.recipe.line.deadline_ms),
     ):
         if certified != now:
-            return Reason("not_certified", f"certificate is for another {what}: {remedy}")
+            values = "" if what in FILES else f" ({certified}; it is {now})"
+            return Reason("not_certified", f"certificate is for another {what}{values}: {remedy}")
     if not its.fast_enough:
         slow = f"p99.9 {its.p999_ms:.1f} ms + margin {its.margin_ms:.0f} ms, deadline {its.deadline_ms:.0f} ms"
         return Reason(
@@ -93,6 +113,17 @@ def why_not(folder: Path, ready: ReadyRecipe) -> Reason | None:
 def packages(ready: ReadyRecipe) -> list[str]:
     """Content addresses of what the recipe runs."""
     return [tool.runner.package.address for tool in ready.tools]
+
+
+def precision(ready: ReadyRecipe) -> str:
+    """Numeric precision of what the recipe runs, as its packages' manifests say."""
+    found = {str(tool.runner.package.manifest.get("machine", {}).get("precision", "unknown")) for tool in ready.tools}
+    return ", ".join(sorted(found))
+
+
+def threads(ready: ReadyRecipe) -> int:
+    """Of the inference session that takes most."""
+    return max(tool.runner.threads for tool in ready.tools)
 
 
 def engine() -> str:

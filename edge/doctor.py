@@ -16,6 +16,7 @@ from camera_drivers.drivers import camera as make_camera
 from edge.certificate import why_not
 from edge.engine.cameras import from_base
 from edge.engine.recipes import load_recipes
+from edge.realtime import policy
 from edge.recorder.disk import Disk
 from edge.settings import CameraSettings, PlcSettings, RealTimeSettings, StateFolder, Station, WebSettings, read_station
 from edge.supervisor import take_lock
@@ -187,8 +188,9 @@ def recipes(station: Station, base: Path, state: StateFolder) -> Iterator[Findin
         return
     active = f"station.toml: recipe: no {station.recipe!r}"
     yield Finding("recipes", station.recipe in loaded, f"{', '.join(loaded)}: golden vectors agree", active)
+    its = station.real_time  # the rights behind it are findings of their own
     for name, ready in loaded.items():
-        reason = why_not(state.certificates, ready)
+        reason = why_not(state.certificates, ready, policy(its.engine_priority, its.engine_core, []))
         allowed = station.allow_provisional and reason is not None
         found = "certified" if reason is None else reason.text + (" (allowed by allow_provisional)" if allowed else "")
         yield Finding(f"certificate {name}", reason is None or allowed, found, "jidoka bench STATION.toml --certify")

@@ -72,6 +72,7 @@ class Inspect(Message, frozen=True):
     seen_ns: int
     expose_by_ns: int  # an exposure that starts later may show the next part: answer NOT_INSPECTED instead
     deadline_ns: int
+    spare: bool = True  # time for what the verdict does not need: False, an OK part's pictures stay at home
 
 
 class Picture(Message, frozen=True):
@@ -149,6 +150,8 @@ class RecipeState(msgspec.Struct, frozen=True, array_like=True):
     least_spacing_counts: int | None
     cameras: list[str]  # that look at each part
     proven_ms: float  # the shortest deadline that its certificate proves; 0: it has none
+    shed_below_ms: float  # a waiting part with less time left is shed; 0: none is
+    shed_ok_pictures: bool  # while the engine is behind
 
 
 class EngineRecipes(Message, frozen=True):

@@ -45,6 +45,11 @@ def raise_priority(priority: int, core: int, *, helpers_stay_normal: bool) -> li
     return missing
 
 
+def policy(priority: int, core: int, missing: list[str]) -> str:
+    """What `raise_priority` came to, in words that a certificate can compare."""
+    return f"without {', '.join(missing)}" if missing else f"SCHED_FIFO {priority} on core {core}"
+
+
 def lift_helpers(priority: int) -> None:
     """Put every other thread of this process at SCHED_FIFO `priority`, below its main thread.
 

@@ -1,6 +1,7 @@
 """A recipe: all settings for inspecting one part type. Never changes once read; change-over swaps the object."""
 
 import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +11,8 @@ from pydantic import Field, model_validator
 from edge.messages import ReactionRule
 from edge.settings import NAME, CameraSettings
 from edge.toml_files import Strict, read
-from vocabulary import SettingsError
+from models.placement import Placement, unpack
+from vocabulary import DataError, SettingsError
 
 
 class Line(Strict):
@@ -79,6 +81,28 @@ class Verdicts(Strict):
     cosmetic: Literal["NG", "RECHECK", "OK"] = "OK"
 
 
+class Shedding(Strict):
+    """What is given up, first to last, when parts come faster than they can be judged. Nothing else ever is."""
+
+    order: list[Literal["ok_pictures", "parts"]] = Field(
+        default=["ok_pictures", "parts"],
+        description="ok_pictures: those of OK parts are not kept while the engine is behind; parts: not judged at all",
+    )
+    least_left_ms: float | None = Field(
+        default=None,
+        gt=0,
+        le=60_000,
+        description="a waiting part with less time left is shed; without it the certificate's p99.9, without both none",
+    )
+
+    @model_validator(mode="after")
+    def parts_last(self) -> "Shedding":
+        """A part is worth more than a picture that nobody asked for."""
+        if self.order not in ([], ["ok_pictures"], ["parts"], ["ok_pictures", "parts"]):
+            raise ValueError(f"order {self.order}: each at most once, parts last")
+        return self
+
+
 DEFECT = DefectClass(name="defect", number=1, severity="major")  # where a recipe names no classes
 
 
@@ -90,6 +114,16 @@ class HealthOverride(Strict):
     contrast_min: float | None = None
     saturated_share_max: float | None = None
     sharpness_min: float | None = None
+
+
+class PlacementSettings(Strict):
+    """Is one part there, and where? For one camera, by what was taught with `jidoka recipe placement`."""
+
+    reference: Path = Field(description="relative to the recipe's folder")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the reference: a changed one is another recipe")
+    locate_px: int | None = Field(
+        default=None, ge=1, le=10_000, description="how far a part may lie off; regions follow it. Without: they stay"
+    )
 
 
 class Reaction(Strict):
@@ -131,6 +165,8 @@ class Recipe(Strict):
     classes: list[DefectClass] = Field(default_factory=lambda: [DEFECT])
     severity: Verdicts = Verdicts()
     picture_health: HealthOverride = HealthOverride()
+    placement: dict[str, PlacementSettings] = Field(default_factory=dict)  # by camera
+    shedding: Shedding = Shedding()
     reactions: list[Reaction] = Field(default_factory=lambda: list(NOT_INSPECTED_IN_A_ROW))
 
     @property
@@ -143,6 +179,12 @@ class Recipe(Strict):
         return next(one for one in self.classes if one.name == name)
 
 
+BY_CAMERA: dict[str, Callable[[Recipe], Iterable[str]]] = {  # tables whose keys are names of cameras
+    "cameras": lambda recipe: recipe.cameras,
+    "placement": lambda recipe: recipe.placement,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedRecipe:
     """A recipe with where it came from and what its files were."""
@@ -150,6 +192,7 @@ class LoadedRecipe:
     recipe: Recipe
     folder: Path
     sha256: str  # of the file
+    placements: dict[str, Placement]  # by camera
 
     def package_path(self, tool: Tool) -> Path:
         """Where this tool's package lies."""
@@ -163,7 +206,7 @@ def read_recipe(folder: Path, cameras: list[CameraSettings]) -> LoadedRecipe:
     if recipe.name != folder.name:
         raise SettingsError(f"{path}: name: {recipe.name!r} lies in folder {folder.name!r}", "use one name for both")
     for where, name in [(f"tools.{n}.camera", tool.camera) for n, tool in enumerate(recipe.tools)] + [
-        (f"cameras.{name}", name) for name in recipe.cameras
+        (f"{field}.{name}", name) for field, its in BY_CAMERA.items() for name in its(recipe)
     ]:
         if name not in camera_names:
             raise SettingsError(
@@ -181,7 +224,31 @@ def read_recipe(folder: Path, cameras: list[CameraSettings]) -> LoadedRecipe:
             raise SettingsError(
                 f"{path}: tools.{n}.defect_class: no class {tool.defect_class!r}", f"one of {', '.join(known)}"
             )
-    return LoadedRecipe(recipe, folder, hashlib.sha256(path.read_bytes()).hexdigest())
+    placements = {camera: read_placement(path, recipe, camera) for camera in recipe.placement}
+    return LoadedRecipe(recipe, folder, hashlib.sha256(path.read_bytes()).hexdigest(), placements)
+
+
+def read_placement(path: Path, recipe: Recipe, camera: str) -> Placement:
+    """What was taught of a part's place before this camera. Raises SettingsError naming the field."""
+    its, field = recipe.placement[camera], f"{path}: placement.{camera}"
+    if its.locate_px is not None:
+        whole = [tool.name for tool in recipe.tools if tool.camera == camera and tool.region is None]
+        if whole:
+            raise SettingsError(
+                f"{field}.locate_px: tool {whole[0]!r} has no region", "give it one that follows the part"
+            )
+    reference = path.parent / its.reference
+    try:
+        data = reference.read_bytes()
+    except OSError as err:
+        remedy = "make it: jidoka recipe placement"
+        raise SettingsError(f"{field}.reference: {reference}: {err.strerror}", remedy) from err
+    if (found := hashlib.sha256(data).hexdigest()) != its.sha256:
+        raise SettingsError(f"{field}.sha256: {reference.name} has {found[:16]}…", "copy the right file, or its hash")
+    try:
+        return unpack(str(reference), data)
+    except DataError as err:
+        raise SettingsError(f"{field}.reference: {err.what}", err.remedy) from err
 
 
 def refuse_doubles(path: Path, recipe: Recipe) -> None:

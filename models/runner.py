@@ -39,7 +39,7 @@ class Runner:
     """A loaded package."""
 
     def __init__(self, package: Package, threads: int = 1) -> None:
-        self.package = package
+        self.package, self.threads = package, threads
         self._session = session(package.model, threads)
         self._input = package.manifest["input"]
         self._next_golden = 0

@@ -15,13 +15,19 @@ from models.package import read_package
 from models.runner import Runner
 from quality.intervals import upper_bound
 from quality.scores import aupro, auroc, recall_at_overkill
-from vocabulary import DataError, Image, Verdict
+from training.placement import Followed, where
+from vocabulary import DataError, Image, Reason, Verdict
 
 OVERKILLS = (0.01, 0.001)
 
 
 def evaluate(
-    package: Path, data: Path, subset: str, trust: Path | None, region: Region | None = None
+    package: Path,
+    data: Path,
+    subset: str,
+    trust: Path | None,
+    region: Region | None = None,
+    followed: Followed | None = None,
 ) -> dict[str, Any]:
     """Judge every picture of the subset, or a region of it, as the station would. What the data cannot tell is None.
 
@@ -39,7 +45,14 @@ def evaluate(
     maps: list[Any] = []
     masks: list[Image] = []
     for sample in samples:
-        image = cut(picture := load(sample.path), region, sample.path)
+        picture = load(sample.path)
+        try:
+            its_region = where(picture, region, followed, sample.path)
+        except DataError as err:  # the station would not judge it either
+            why = [Reason("not_located", str(err))]
+            looked.append((sample, Inspection(Verdict.NOT_INSPECTED, why, None, None, [], None)))
+            continue
+        image = cut(picture, its_region, sample.path)
         began = time.perf_counter()
         found = inspect(image, runner)
         latency.append((time.perf_counter() - began) * 1e3)
@@ -47,7 +60,9 @@ def evaluate(
         if found.map is not None and (sample.mask is not None or sample.label == "ok"):
             small = (found.map.shape[1], found.map.shape[0])
             maps.append(found.map)
-            masks.append(shrunk(sample, picture, region, small))
+            masks.append(shrunk(sample, picture, its_region, small))
+    if not latency:
+        raise DataError(f"{data}: no part in its place on any picture", "teach the placement again")
     return {**counts(looked), **ranking(looked, maps, masks), "latency_ms": quantiles(latency), "scores": [
         {"path": str(s.path), "label": s.label, "score": f.score, "verdict": f.verdict.value} for s, f in looked
     ]}  # fmt: skip

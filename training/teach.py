@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from datasets.manifest import Sample, read, version
-from datasets.pictures import Region, cut, load
+from datasets.pictures import Region, load
 from models.decision import Limits
 from models.graph import CHANNELS, FEATURES, PICTURE, SIDE, Vectors, backbone, features_graph, scoring_graph
 from models.keys import station_key
@@ -20,6 +20,7 @@ from models.runner import Runner, session
 from training.cross_fit import Progress, cross_fit
 from training.limits import Asked, provisional
 from training.methods.method import METHODS
+from training.placement import Followed, looked_at
 from vocabulary import DataError, Image, SettingsError
 
 AUTO = "nearest"  # the numbers behind it: README.md of this folder
@@ -39,6 +40,7 @@ def teach(
     progress: Progress,
     overkill: float = 0.01,
     region: Region | None = None,
+    followed: Followed | None = None,
 ) -> dict[str, Any]:
     """Teach from the good pictures of subset=train, write the package. Raises DataError, SettingsError, ModelError."""
     began = time.monotonic()
@@ -53,7 +55,7 @@ def teach(
         raise DataError(
             f"{data}: all good pictures are of one group", "limits need parts that the model was not fitted on"
         )
-    images = [cut(load(sample.path), region, sample.path) for sample in samples]
+    images = [looked_at(load(sample.path), region, followed, sample.path) for sample in samples]
     for sample, image in zip(samples, images, strict=True):
         if measure(image).contrast < LEAST_CONTRAST:
             raise DataError(f"{sample.path}: a picture without contrast", "lens cap, dead light? remove it")

@@ -160,7 +160,7 @@ class Engine:
             self.die(now, 0.0, 0.05)
 
 
-RECIPE = RecipeState("virtual", SHA256, [], [], 0.004, 50.0, 40.0, [], True, 1, None, ["top"], 0.0)
+RECIPE = RecipeState("virtual", SHA256, [], [], 0.004, 50.0, 40.0, [], True, 1, None, ["top"], 0.0, 0.0, False)
 BOTH = replace(RECIPE, cameras=["top", "back"], exposure_window_ms=7.0, least_spacing_counts=15)  # of the slow takt
 
 

@@ -76,6 +76,7 @@ class Keeper:
         with contextlib.suppress(sqlite3.ProgrammingError):  # closed already
             recorder.ledger.db.rollback()
         recorder.ledger.db.close()
+        recorder.pictures.close()
         for peer in recorder.peers:
             peer.close()
         recorder.listener.sock.close()

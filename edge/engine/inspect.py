@@ -3,6 +3,7 @@
 request  _|‾|________________________________________
 expose       ▓ all cameras of the recipe
 frames        ▓▓▓▓
+placed            ▓ one part, and where
 infer             ▓▓▓▓▓▓▓▓▓▓ tool after tool
 answer                      ▓     ^ deadline: the gate answers NOT_INSPECTED, whatever happens here
 """
@@ -13,8 +14,9 @@ from dataclasses import dataclass, field
 from camera_drivers.camera import Frame
 from edge.engine.cameras import StationCamera
 from edge.engine.decide import decide, in_picture
+from edge.engine.place import place
 from edge.engine.recipes import ReadyRecipe, ReadyTool
-from edge.engine.regions import RegionOutside, seen, whole
+from edge.engine.regions import Offset, RegionOutside, seen, shifted, whole
 from edge.engine.wired import JoinFailed
 from edge.messages import Inspect, Inspected, Picture, ToolResult, Why
 from edge.recipe import Recipe
@@ -96,8 +98,13 @@ def inspect_part(
         return answer
     try:
         frames = expose(request, [cameras[name] for name in request.cameras], clock, leases, answer)
+        offsets = {name: placed(recipe, frame, answer) for name, frame in frames.items()}
+        if recipe.loaded.placements:
+            answer.laps["placed"] = clock.now_ns()
         for tool in [tool for tool in recipe.tools if tool.tool.camera in request.cameras]:
-            judge(recipe.loaded.recipe, tool, answer.looks[tool.tool.camera], frames[tool.tool.camera], answer)
+            camera = tool.tool.camera
+            if (offset := offsets[camera]) is not None:
+                judge(recipe.loaded.recipe, tool, offset, answer.looks[camera], frames[camera], answer)
     except JoinFailed as err:
         answer.fail(err.reason.code, str(err))
     except InspectionError as err:
@@ -135,12 +142,23 @@ def latest_exposure_ns(frame: Frame) -> int:
     return frame.arrived_ns if frame.clock == "host" else frame.exposed_ns
 
 
-def judge(recipe: Recipe, tool: ReadyTool, look: Look, frame: Frame, answer: Answer) -> None:
-    """One tool's look at one picture, or at its region of it."""
-    found = inspect(seen(tool.tool, frame.image), tool.runner, tool.health)
-    limits, decision = tool.runner.package.limits, decide(recipe, tool.tool, found)
+def placed(recipe: ReadyRecipe, frame: Frame, answer: Answer) -> Offset | None:
+    """Where the part lies on this picture; None: there is nothing to judge on it, and the answer says why."""
+    found = place(recipe, frame.camera, frame.image)
+    if isinstance(found, tuple):
+        return found
+    for why in found:
+        answer.fail(why.code, f"camera {frame.camera}: {why.text}")
+    return None
+
+
+def judge(recipe: Recipe, tool: ReadyTool, offset: Offset, look: Look, frame: Frame, answer: Answer) -> None:
+    """One tool's look at one picture, or at its region of it, where the part is."""
+    its = shifted(tool.tool, offset)
+    found = inspect(seen(its, frame.image), tool.runner, tool.health)
+    limits, decision = tool.runner.package.limits, decide(recipe, its, found)
     if found.map is not None and found.score is not None and (share := found.score / max(limits.ng, TINY)) > look.share:
-        look.map, look.score, look.share = whole(tool.tool, found.map, frame.image.shape), found.score, share
+        look.map, look.score, look.share = whole(its, found.map, frame.image.shape), found.score, share
     if found.preprocessed_ns is not None:
         answer.laps.setdefault("preprocessed", found.preprocessed_ns)  # of the first tool
     if found.inferred_ns is not None:
@@ -149,20 +167,20 @@ def judge(recipe: Recipe, tool: ReadyTool, look: Look, frame: Frame, answer: Ans
     answer.reasons += decision.reasons
     if decision.defect is not None:
         answer.classes.append((decision.verdict, decision.defect.number))
-    looked_for, health = recipe.defect_class(tool.tool.defect_class), found.health
+    looked_for, health = recipe.defect_class(its.defect_class), found.health
     answer.tools.append(
         ToolResult(
             tool.name,
             frame.camera,
             tool.runner.package.address,
             decision.verdict,
-            tool.tool.region,
+            its.region,
             looked_for.name,
             looked_for.severity,
             found.score,
             limits.ng,
             limits.recheck,
-            [(*in_picture(tool.tool, finding), finding.score) for finding in found.findings],
+            [(*in_picture(its, finding), finding.score) for finding in found.findings],
             {} if health is None else health.as_dict(),
         )
     )

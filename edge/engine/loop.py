@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import cv2
 import structlog
 
-from edge.certificate import proven_ms, why_not
+from edge.certificate import p999_ms, proven_ms, why_not
 from edge.channel import Channel, ChannelClosed, connect
 from edge.engine.cameras import StationCamera
 from edge.engine.inspect import Answer, Look, inspect_part
@@ -30,10 +30,11 @@ from edge.messages import (
     Why,
 )
 from edge.process import Progress, Stop, new_epoch, start_log
-from edge.realtime import lift_helpers, raise_priority
+from edge.realtime import lift_helpers, policy, raise_priority
+from edge.recipe import Recipe
 from edge.ring import RingWriter
 from edge.settings import StateFolder
-from vocabulary import Clock, InspectionError, MonotonicClock
+from vocabulary import Clock, InspectionError, MonotonicClock, Verdict
 
 SLOTS = 16  # pictures the recorder may be behind: 0.8 s at 20 parts/s; a commit's worst fsync was 250 ms
 SLOT_BYTES = 6 << 20  # 5 megapixels grey, 2 in colour; a larger picture is judged but not kept (told)
@@ -58,7 +59,7 @@ class Engine:
         self.recipes = load_recipes(
             base, self.station.cameras, state.trust, LastGood(state.packages / "good", state.trust)
         )
-        self.unproven = {name: unproven(ready, state) for name, ready in self.recipes.items()}
+        self.unproven: dict[str, list[Why]] = {}  # by recipe, once `arm` has got its rights
         self.active = self._named(self.station.recipe)
         self.ring = RingWriter(SLOTS, SLOT_BYTES)
         self.dropped: dict[str, tuple[list[int], int]] = {}  # reason → first parts, how many; until told
@@ -69,6 +70,13 @@ class Engine:
         self.model_fault: InspectionError | None = None
         self.last_work_ns = clock.now_ns()
         self.open_cameras()
+
+    def arm(self) -> None:
+        """Take core and priority; what AUTO lacks depends on what was got."""
+        its = self.station.real_time
+        self.degraded = raise_priority(its.engine_priority, its.engine_core, helpers_stay_normal=True)
+        scheduled = policy(its.engine_priority, its.engine_core, self.degraded)
+        self.unproven = {name: unproven(ready, self.state, scheduled) for name, ready in self.recipes.items()}
 
     def round(self, wait_s: float) -> None:
         """Serve whoever has something; prove the models and cameras when idle."""
@@ -116,8 +124,9 @@ class Engine:
             answer = inspect_part(request, self.active, self.cameras, self.clock, leases)
             message = answer.message(request, self.active)
             self._tell_gate(message)
-            for look in sorted(answer.looks.values(), key=lambda look: look.share):  # a page shows the last one
-                self._hand_over(request.part, look, message.verdict)
+            if request.spare or message.verdict != Verdict.OK:
+                for look in sorted(answer.looks.values(), key=lambda look: look.share):  # a page shows the last one
+                    self._hand_over(request.part, look, message.verdict)
         self.last_work_ns = self.clock.now_ns()
 
     def tell_state(self, sequence: int) -> None:
@@ -165,6 +174,8 @@ class Engine:
             line.least_spacing_counts,
             ready.cameras,
             proven_ms(self.state.certificates, its.name),
+            shed_below_ms(its, self.state),
+            "ok_pictures" in its.shedding.order,
         )
 
     def _named(self, name: str) -> ReadyRecipe:
@@ -280,22 +291,28 @@ class Engine:
             self.ring.release_all()
 
 
-def unproven(ready: ReadyRecipe, state: StateFolder) -> list[Why]:
+def unproven(ready: ReadyRecipe, state: StateFolder, scheduled: str) -> list[Why]:
     """What keeps a recipe from AUTO, read once when it is loaded."""
     found = []
     if ready.provisional:
         found.append(Why("provisional", f"limits are provisional ({', '.join(ready.provisional)})"))
-    if (reason := why_not(state.certificates, ready)) is not None:
+    if (reason := why_not(state.certificates, ready, scheduled)) is not None:
         found.append(Why(reason.code, reason.text))
     return found
+
+
+def shed_below_ms(recipe: Recipe, state: StateFolder) -> float:
+    """With less time left than this a waiting part is shed: as the recipe says, else the certificate's p99.9."""
+    if "parts" not in recipe.shedding.order:
+        return 0.0
+    return recipe.shedding.least_left_ms or p999_ms(state.certificates, recipe.name)
 
 
 def run(state: StateFolder, progress: Progress) -> None:
     """The process `engine`."""
     stop, engine = Stop(), Engine(state, MonotonicClock())
     cv2.setNumThreads(1)  # its pool would run at normal priority while the engine waits for it
-    real_time = engine.station.real_time
-    engine.degraded = raise_priority(real_time.engine_priority, real_time.engine_core, helpers_stay_normal=True)
+    engine.arm()
     engine.log.info("armed", recipe=engine.active.loaded.recipe.name, missing_rights=engine.degraded)
     while not stop:
         progress.mark("engine")

@@ -5,9 +5,19 @@ import numpy as np
 from edge.recipe import Tool
 from vocabulary import Image, InspectionError, ScoreMap
 
+Offset = tuple[int, int]  # right, down: from where the part was taught, pixels of the raw picture
+
 
 class RegionOutside(InspectionError):
     """Camera and recipe disagree on the picture's size."""
+
+
+def shifted(tool: Tool, offset: Offset) -> Tool:
+    """The tool with its region where the part is."""
+    if tool.region is None or offset == (0, 0):
+        return tool
+    x, y, width, height = tool.region
+    return tool.model_copy(update={"region": (x + offset[0], y + offset[1], width, height)})
 
 
 def seen(tool: Tool, image: Image) -> Image:
@@ -15,7 +25,7 @@ def seen(tool: Tool, image: Image) -> Image:
     if tool.region is None:
         return image
     x, y, width, height = tool.region
-    if y + height > image.shape[0] or x + width > image.shape[1]:
+    if min(x, y) < 0 or y + height > image.shape[0] or x + width > image.shape[1]:
         where = f"region {x}, {y}, {width} × {height} lies outside the picture of {image.shape[1]} × {image.shape[0]}"
         raise RegionOutside(f"tool {tool.name}: {where}", "mend the recipe's region or the camera's")
     return image[y : y + height, x : x + width]

@@ -36,9 +36,10 @@ class WiredCamera(StationCamera):
         return AMBIGUOUS if self.join is None or self.join.state is State.UNSURE else None
 
     def use(self, extra: Mapping[str, float | str], line: Line) -> None:
-        """Another recipe has another spacing."""
+        """Another recipe has another spacing, or other settings, for which the camera was stopped and started."""
+        before = self.starts
         super().use(extra, line)
-        if line != self._line:
+        if line != self._line or self.starts != before:
             self._line = line
             self._begin()
 
@@ -112,6 +113,10 @@ class WiredCamera(StationCamera):
         frame, join = lease.frame, self.join
         if join is None:
             lease.release()
+            return
+        if frame.configuration_epoch != self.epoch:  # its place in the count is not known either
+            lease.release()
+            self._begin()
             return
         if (why := self._unfit(frame)) is not None:
             lease.release()

@@ -6,7 +6,7 @@ from edge.gate import change_over
 from edge.gate.looks import MOST_TRAVELLING, moved
 from edge.gate.part import FAR, Part
 from edge.gate.records import BEHIND
-from edge.messages import Inspected, Why
+from edge.messages import Inspected, RecipeState, Why
 from plc_io.handshake import Trigger
 from vocabulary import Verdict
 
@@ -37,7 +37,21 @@ def cannot_inspect(gate: "Gate", by_trigger: int | None = None) -> list[Why]:
         return why
     if len(gate.waiting) >= MAX_WAITING or len(gate.travelling) >= MOST_TRAVELLING:
         return [Why("too_many_waiting", f"{len(gate.in_flight())} parts wait for the engine or their next camera")]
+    its = gate.engine.recipe(change_over.latched(gate, by_trigger))
+    if its is not None and gate.deadline_ms(its) <= 0 and (hopeless := deadline_unproven(gate, its)):
+        return [hopeless]
     return gate.engine.unmet() or blind(gate) or change_over.why_not(gate, by_trigger)
+
+
+def deadline_unproven(gate: "Gate", its: RecipeState) -> Why | None:
+    """The deadline in force, the PLC's less the way to it and back, is shorter than what the certificate proves."""
+    if (in_force := gate.deadline_ms(its)) <= 0:
+        text = f"plc.transport_ms is {gate.station.plc.transport_ms:g}, the PLC's deadline no longer"
+        return Why("deadline_unproven", f"{text}: no part can be judged in time; let the PLC give more time")
+    if in_force >= its.proven_ms:
+        return None
+    text = f"the deadline in force is {in_force:.0f} ms, the certificate proves {its.proven_ms:.0f} ms"
+    return Why("deadline_unproven", f"{text}: a faster model, or a longer way to the rejecter")
 
 
 def unsafe(gate: "Gate") -> list[Why]:

@@ -30,6 +30,7 @@ CONDITIONS = {  # reason code → priority (1: at once, 2: within the hour, 3: w
     "encoder_missing": (1, "let the PLC write ENCODER; parts are rejected meanwhile"),
     "join_ambiguous": (1, "let one gap come on the belt, then check trigger wire and camera"),
     "deadline_unproven": (2, "take a faster model, or let the PLC give a longer deadline; then certify again"),
+    "shed": (2, "slow the belt, or take a faster model; parts that can't be judged in time are rejected meanwhile"),
     "engine_absent": (1, "read logs/engine.err; parts are rejected meanwhile"),
     "engine_silent": (1, "read logs/engine.err; parts are rejected meanwhile"),
     "camera_not_ready": (1, "check the camera's power, cable and address; parts are rejected meanwhile"),

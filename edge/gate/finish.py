@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from edge.gate.loop import Gate
 
 TROUBLE = {  # reason → bit of the status word that tells the PLC of it for a while
-    **dict.fromkeys(("engine_late", "engine_busy", "too_many_waiting"), "overrun"),
+    **dict.fromkeys(("engine_late", "engine_busy", "too_many_waiting", "shed"), "overrun"),
     **dict.fromkeys(
         ("trigger_gap", "trigger_torn", "trigger_ring_overrun", "gate_restarted", "exposure_missed"), "missed_trigger"
     ),

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from edge.gate import admission, change_over, standing, status
+from edge.gate import admission, change_over, shedding, standing, status
 from edge.gate.alarms import Alarms, Change
 from edge.gate.commands import execute
 from edge.gate.finish import finish, not_inspected
@@ -66,6 +66,7 @@ class Gate:
         self.presented = Presented()
         self.recipe: int | None = None  # asked for at this station
         self.transport = Transport()
+        self.shedding = shedding.Shedding()
         self._reset_seen = True  # only a reset that begins in this gate's time acknowledges anything
         self.counts: dict[str, int] = {verdict.value: 0 for verdict in Verdict} | {"late": 0, "anomalies": 0}
         self.last_part: dict[str, int] = {}
@@ -291,6 +292,7 @@ class Gate:
                 not_inspected(self, part, unmet)
                 continue
             part.asked_ns = part.laps_ns["asked"] = self.clock.now_ns()
+            part.spare = shedding.spare(self, part, part.asked_ns)
             request = part.request(self.epoch)
             if self.engine.ask(request):
                 self.asked = part
@@ -305,6 +307,8 @@ class Gate:
             return
         part, self.asked = self.asked, None
         part.laps_ns["answered"] = self.clock.now_ns()
+        if not part.spare and answer.verdict == Verdict.OK:
+            self.shedding.pictures += len(answer.pictures)
         if unsound := nonsense(answer, part.recipe, part.look.cameras, part.answers):
             not_inspected(self, part, [unsound])  # nothing of it is kept
         elif why := admission.void(self, part, answer):
@@ -325,10 +329,12 @@ class Gate:
         if self.asked is not None and now >= self.asked.deadline_ns:
             part, self.asked = self.asked, None
             not_inspected(self, part, [Why("engine_late", "no answer by the deadline")])
-        for part in [part for part in self.waiting if now >= part.deadline_ns]:
-            self.waiting.remove(part)
-            why = "engine still owed an earlier answer at this part's deadline"
-            not_inspected(self, part, [Why("engine_busy", why)])
+        for part, why_not in [(part, shedding.hopeless(self, part, now)) for part in self.waiting]:
+            if why_not is not None:
+                self.waiting.remove(part)
+                if why_not.code == "shed":
+                    self.shedding.part(now)
+                not_inspected(self, part, [why_not])
 
     # ── what the station is doing ────────────────────────────────────────────────────────────────────────────────
     @property
@@ -343,7 +349,7 @@ class Gate:
     def permitted(self, its: RecipeState | None) -> Mode:
         """The wanted mode as far as allowed: AUTO needs the PLC's leave, and evidence or the declared override."""
         forbidden = self.plc is not None and not (self.plc.plc.alive and self.plc.plc.allow_auto)
-        unproven = its is not None and (bool(its.unproven) or 0 < self.deadline_ms(its) < its.proven_ms)
+        unproven = its is not None and (bool(its.unproven) or admission.deadline_unproven(self, its) is not None)
         unproven = unproven and not self.station.allow_provisional
         return self.modes.permitted(auto=not forbidden and not unproven)
 

@@ -32,6 +32,7 @@ class Part:
     first: int | None = None  # our number of its first attempt
     recipe: int | None = None  # latched when the trigger was seen
     asked_ns: int | None = None
+    spare: bool = True  # while it is judged there is time for what its verdict does not need
     next_seen_ns: int | None = (
         None  # when the trigger after this one was seen: what arrives later may show the next part
     )
@@ -71,6 +72,7 @@ class Part:
             self.seen_ns,
             self.expose_by_ns,
             self.deadline_ns,
+            self.spare,
         )
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from edge.gate.admission import cannot_inspect
+from edge.gate.admission import cannot_inspect, deadline_unproven
 from edge.messages import GateState, Why
 from plc_io.session import PlcSession
 from plc_io.signals import RESULT_SLOTS
@@ -44,9 +44,10 @@ def lasting(gate: "Gate") -> list[Why]:
     state = gate.engine.state
     if missing := sorted({*gate.degraded, *(state.degraded if state else [])}):
         found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(missing)}"))
-    if its is not None and 0 < (in_force := gate.deadline_ms(its)) < its.proven_ms:
-        text = f"the deadline in force is {in_force:.0f} ms, the certificate proves {its.proven_ms:.0f} ms"
-        found.append(Why("deadline_unproven", f"{text}: a faster model, or a longer way to the rejecter"))
+    if its is not None and (why := deadline_unproven(gate, its)):
+        found.append(why)
+    if why := gate.shedding.lately(gate.clock.now_ns()):
+        found.append(why)
     return found
 
 
@@ -105,7 +106,7 @@ def message(gate: "Gate", sequence: int, now_ns: int) -> GateState:
         its.name if its else "",
         state.recipe if state else 0,
         plc,
-        dict(gate.counts),
+        gate.counts | {"shed": gate.shedding.parts, "pictures_shed": gate.shedding.pictures},
         its.takt_s if its else 0.0,
         gate.deadline_ms(its),
         gate.alarms.listed(),

@@ -118,7 +118,7 @@ class Recorder:
         if [note.code for note in notes] != [note.code for note in self.notes]:
             self.log.warning("state", notes=[note.text for note in notes])
             self.notes = notes
-            for gate in self._peers("gate"):
+            for gate in self.peers_of("gate"):
                 self._send(gate, RecorderState(self.epoch, notes))
 
     def _walk(self) -> None:
@@ -142,7 +142,7 @@ class Recorder:
             return
         self.pending, self.stuck = [], None
         for epoch, sequence in {record.epoch: record.sequence for record in group}.items():
-            for gate in self._peers("gate"):
+            for gate in self.peers_of("gate"):
                 self._send(gate, Committed(epoch, sequence))
         for body in new:
             if body["kind"] == "part":
@@ -150,10 +150,7 @@ class Recorder:
                 self._show(body)
 
     def close(self) -> None:
-        """Take what the gate still says, commit, let go. The gate was told to stop when we were, and goes first."""
-        until = time.monotonic() + GATE_STOPS_S
-        while self._peers("gate") and time.monotonic() < until:
-            self.round(0.05)
+        """Take what was still said, commit, let go."""
         for peer in list(self.peers):
             self._serve(peer, 10_000, to_the_end=True)
         self._enter(self.pictures.close())
@@ -228,7 +225,7 @@ class Recorder:
             self._drop(peer)
             return
         if hello.role == "gate":
-            for old in self._peers("gate"):
+            for old in self.peers_of("gate"):
                 # what a killed gate had sent counts before its successor is told where we stand
                 self._serve(old, 100_000, to_the_end=True)
                 self._drop(old)
@@ -273,7 +270,7 @@ class Recorder:
         shape = (frame.height, frame.width) if frame.channels == 1 else (frame.height, frame.width, frame.channels)
         image = self.ring.view(frame.slot, shape)
         self._send(peer, Release(frame.epoch, frame.slot, frame.generation))
-        show = bool(self._peers("web"))
+        show = bool(self.peers_of("web"))
         job = self.archive.wanted(frame.part, image, frame.sha256, frame.verdict, show=show)
         if job is not None and not self.pictures.put(job) and job.retention is not None:
             self.not_kept.add("recorder_busy", [frame.part])
@@ -296,7 +293,7 @@ class Recorder:
         """Each part when its picture is there."""
         while self.lives and (len(self.lives) > MAPS or self.lives[0].picture not in self.pictures.unfinished):
             live = self.lives.popleft()
-            for web in self._peers("web"):
+            for web in self.peers_of("web"):
                 self._send(web, live)
 
     def _enter(self, written: list[Done]) -> None:
@@ -334,7 +331,8 @@ class Recorder:
         if self.due is None:
             self.due = time.monotonic() + GROUP_S
 
-    def _peers(self, role: str) -> list[Channel]:
+    def peers_of(self, role: str) -> list[Channel]:
+        """Who said that they are this: gate, engine or web."""
         return [peer for peer, its in self.peers.items() if its == role]
 
     def _send(
@@ -359,4 +357,7 @@ def run(state: StateFolder, progress: Progress) -> None:
     while not stop:
         progress.mark("recorder")
         recorder.round(0.2)
+    until = time.monotonic() + GATE_STOPS_S
+    while recorder.peers_of("gate") and time.monotonic() < until:  # it was told to stop when we were, and goes first
+        recorder.round(0.05)
     recorder.close()

@@ -73,6 +73,10 @@ class Metrics:
         yield alarms
         yield GaugeMetricFamily("jidoka_forced_signals", "Signals forced in SETUP.", value=len(gate.forced))
         yield CounterMetricFamily("jidoka_late_answers", "Recorded, never applied.", value=gate.counts.get("late", 0))
+        shed = CounterMetricFamily("jidoka_shed", "Given up under load, since the gate started.", labels=["what"])
+        for what, key in (("parts", "shed"), ("ok_pictures", "pictures_shed")):
+            shed.add_metric([what], gate.counts.get(key, 0))
+        yield shed
         yield GaugeMetricFamily("jidoka_plc_linked", "The PLC answers.", value=bool(gate.plc.get("linked")))
         for name, means in PLC_COUNTERS.items():
             if name in gate.plc:

@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 from typing import Any
 
-from edge.gate.admission import repeated
+import pytest
+
+from edge.gate.admission import deadline_unproven, repeated
 from edge.messages import Inspected, Picture
 from edge.settings import CameraSettings
 
@@ -32,3 +34,16 @@ def test_pictures_from_files_may_repeat_where_it_is_said() -> None:
     its = gate(top=True)
     assert repeated(its, answer(top="a")) is None
     assert repeated(its, answer(top="a")) is None
+
+
+@pytest.mark.parametrize(
+    ("in_force", "proven", "said"),
+    [(50, 40, ""), (50, 60, "the certificate proves 60 ms"), (0, 0, "no part can be"), (-10, 60, "no part can be")],
+)
+def test_a_deadline_that_nothing_proves_is_named(in_force: float, proven: float, said: str) -> None:
+    its: Any = SimpleNamespace(proven_ms=proven)
+    plc = SimpleNamespace(transport_ms=10)
+    station: Any = SimpleNamespace(deadline_ms=lambda _: in_force, station=SimpleNamespace(plc=plc))
+    why = deadline_unproven(station, its)
+    assert (why is None) == (said == "")
+    assert why is None or said in why.text

@@ -12,11 +12,13 @@ import pytest
 from edge import certificate
 from edge.certificate import Certificate
 from edge.engine.recipes import ReadyRecipe, load_recipes
+from edge.realtime import policy
 from edge.settings import CameraSettings, StateFolder
 from edge.supervisor import take_lock
 from tests.models.conftest import bank as bank
 from tests.models.conftest import made as made
 
+POLICY = policy(50, 1, [])
 RECIPE = """
 name = "cell"
 number = 1
@@ -41,15 +43,16 @@ def ready(tmp_path: Path, made: Path) -> ReadyRecipe:
 def good(ready: ReadyRecipe, **changed: Any) -> Certificate:
     its: dict[str, Any] = {
         "recipe": "cell", "sha256": ready.loaded.sha256, "packages": certificate.packages(ready),
-        "cpu": certificate.cpu(), "engine": certificate.engine(), "precision": "float32", "runs": 10_000,
+        "cpu": certificate.cpu(), "engine": certificate.engine(), "precision": certificate.precision(ready),
+        "threads": 1, "runs": 10_000,
         "deadline_ms": 180.0, "margin_ms": 40.0, "p50_ms": 20.0, "p99_ms": 25.0, "p999_ms": 30.0, "max_ms": 60.0,
-        "policy": "SCHED_FIFO", "load": 0.5, "utc": "",
+        "policy": POLICY, "load": 0.5, "utc": "",
     }  # fmt: skip
     return Certificate(**{**its, **changed})
 
 
 def said(folder: Path, ready: ReadyRecipe) -> str:
-    reason = certificate.why_not(folder, ready)
+    reason = certificate.why_not(folder, ready, POLICY)
     return "" if reason is None else f"{reason.code}: {reason.text}"
 
 
@@ -70,6 +73,9 @@ def test_a_certificate_of_this_recipe_on_this_machine_holds(tmp_path: Path, read
         ({"cpu": "abacus x2"}, "another CPU"),
         ({"engine": "onnxruntime 0.1"}, "another engine"),
         ({"deadline_ms": 999.0}, "another deadline"),
+        ({"precision": "int8"}, "another precision (int8; it is"),
+        ({"threads": 2}, "another number of threads (2; it is 1)"),
+        ({"policy": "SCHED_FIFO 50 on core 0"}, "another scheduling policy (SCHED_FIFO 50 on core 0; it is"),
         ({"runs": 9_999}, "too few runs"),
         ({"p999_ms": 140.1}, "too slow"),
         ({"margin_ms": 151.0}, "too slow"),
@@ -128,3 +134,10 @@ def test_nothing_is_measured_at_the_expense_of_a_running_station(tmp_path: Path,
 def test_what_is_written_is_what_is_read(tmp_path: Path, ready: ReadyRecipe) -> None:
     path = certificate.write(tmp_path, good(ready))
     assert msgspec.json.decode(path.read_bytes(), type=Certificate) == good(ready)
+
+
+def test_an_engine_without_its_rights_is_not_what_was_certified(tmp_path: Path, ready: ReadyRecipe) -> None:
+    certificate.write(tmp_path, good(ready))
+    reason = certificate.why_not(tmp_path, ready, policy(50, 1, ["mlockall"]))
+    assert reason is not None
+    assert "another scheduling policy (SCHED_FIFO 50 on core 1; it is without mlockall)" in reason.text

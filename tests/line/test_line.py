@@ -277,13 +277,21 @@ def test_a_deadline_of_the_plc_shorter_than_what_the_certificate_proves_is_obser
     line.start_machine(1_000_000, "--deadline-ms", "45", "--observe-key")
     line.write_station(allow_provisional=False)
     sha256 = hashlib.sha256((line.folder / "recipes" / "plate" / "recipe.toml").read_bytes()).hexdigest()
-    its = {"recipe": "plate", "sha256": sha256, "packages": [], "cpu": "", "engine": "", "precision": "float32",
-           "runs": 10_000, "deadline_ms": 140.0, "margin_ms": 40.0, "p50_ms": 1.0, "p99_ms": 2.0, "p999_ms": 3.0,
-           "max_ms": 4.0, "policy": "", "load": 0.0, "utc": ""}  # fmt: skip
+    its = {"recipe": "plate", "sha256": sha256, "packages": [], "cpu": "", "engine": "", "precision": "fp32",
+           "threads": 1, "runs": 10_000, "deadline_ms": 140.0, "margin_ms": 40.0, "p50_ms": 1.0, "p99_ms": 2.0,
+           "p999_ms": 3.0, "max_ms": 4.0, "policy": "", "load": 0.0, "utc": ""}  # fmt: skip
     line.state.certificates.mkdir()
     (line.state.certificates / "plate.json").write_text(json.dumps(its))
     line.launch()
     line.wait_for_parts(3)
     wait_until(lambda: "deadline_unproven" in [one["code"] for one in status(line)["banner"]], "the banner")
     assert status(line)["mode"] == "OBSERVE"
+    assert line.end_feeding()["problems"] == []
+
+
+def test_a_deadline_of_the_plc_shorter_than_the_way_to_it_is_said_and_ends_ready(line: LineUnderTest) -> None:
+    line.start_machine(1_000_000, "--deadline-ms", "100")
+    line.start_station(plc={"uri": line.uri, "transport_ms": 100})
+    wait_until(lambda: "deadline_unproven" in [one["code"] for one in status(line)["unmet"]], "READY to go off")
+    assert "no part can be judged in time" in " ".join(one["text"] for one in status(line)["banner"])
     assert line.end_feeding()["problems"] == []

@@ -81,6 +81,27 @@ def test_the_plc_changes_over_and_each_part_is_judged_by_the_recipe_latched_at_i
     assert max(deadlines[2]) <= 100_000 < max(deadlines[1])  # each part by its own recipe's line
 
 
+def test_recipes_of_different_exposure_change_over_without_losing_the_camera(
+    line: LineUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYLON_CAMEMU", "1")
+    line.start_machine(36, "--fault", "recipe@1:1", "--fault", "recipe@12:2", "--fault", "recipe@24:1")
+    settings = {"pixel_format": "Mono8", "width": 160, "height": 120, "image_folder": str(line.stage)}
+    line.write_station(
+        plc={"uri": line.uri, "recipe_master": "plc"},
+        cameras=[{"name": "top", "uri": "basler:", "settings": settings}],
+        extra={"cameras": {"top": {"exposure_us": 1000}}},
+    )
+    second_recipe(line, **{"exposure_us = 1000": "exposure_us = 2500"})
+    line.launch()
+    result = line.finish()
+    assert result["problems"] == []
+    assert set(result["not_inspected"]) <= LATE
+    seen = [(row["recipe"]["number"], one["exposure_us"]) for row in line.rows() for one in row["pictures"]]
+    assert set(seen) == {(1, 1000.0), (2, 2500.0)}
+    assert seen.index((2, 2500.0)) > 5
+
+
 def test_a_recipe_that_is_not_there_keeps_the_station_from_being_ready(line: LineUnderTest) -> None:
     line.start_machine(12, "--fault", "recipe@6:9")
     line.write_station(plc={"uri": line.uri, "recipe_master": "plc"})

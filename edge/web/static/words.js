@@ -22,6 +22,7 @@ const WORDS = {
   "BYPASS: parts leave without inspection": ["旁路：工件未经检测放行", "BYPASS: Teile gehen ungeprüft weiter"], "OBSERVE: verdicts are recorded, not applied": ["观察：只记录判定，不执行", "BEOBACHTEN: Urteile werden nur aufgezeichnet"],
   "SETUP: no part is judged": ["调试：不判定工件", "EINRICHTEN: kein Teil wird beurteilt"], "OFFLINE: no link to the PLC": ["离线：与 PLC 无连接", "OFFLINE: keine Verbindung zur SPS"],
   "seen": ["触发", "gesehen"], "asked": ["请求", "gefragt"], "received": ["接收", "empfangen"], "exposed": ["曝光", "belichtet"], "arrived": ["到图", "Bild da"], "preprocessed": ["预处理", "vorbereitet"], "inferred": ["推理", "berechnet"],
+  "placed": ["定位", "gefunden"],
   "decided": ["判定", "entschieden"], "answered": ["应答", "beantwortet"], "written": ["写入", "geschrieben"], "consumed": ["已取", "abgeholt"], "deadline": ["时限", "Frist"],
 };
 
@@ -42,6 +43,8 @@ const REASONS = {
   engine_absent: ["Engine is not there", "引擎不在线", "Rechner fehlt"], engine_silent: ["Engine does not answer", "引擎无应答", "Rechner antwortet nicht"], gate_restarted: ["Gate was restarted", "闸门进程已重启", "Gate neu gestartet"],
   recorder_absent: ["Recorder is not there", "记录器不在线", "Rekorder fehlt"], recorder_behind: ["Recorder is behind", "记录器滞后", "Rekorder im Rückstand"], recipe_unknown: ["Recipe unknown", "未知配方", "Rezept unbekannt"],
   plc_lost: ["PLC does not answer", "PLC 无应答", "SPS antwortet nicht"], plc_not_ready: ["PLC is not ready", "PLC 未就绪", "SPS nicht bereit"], plc_restarted: ["PLC was restarted", "PLC 已重启", "SPS neu gestartet"],
+  shed: ["Shed: no time left to judge it", "已跳过：剩余时间不足", "Ausgelassen: Zeit reicht nicht mehr"], deadline_unproven: ["Deadline shorter than proven", "时限短于已验证值", "Frist kürzer als nachgewiesen"],
+  empty_nest: ["No part there", "无工件", "Kein Teil da"], two_parts: ["More than one part", "不止一个工件", "Mehr als ein Teil"], not_located: ["Part not where it should be", "工件位置超出范围", "Teil nicht an seinem Platz"],
   too_many_waiting: ["Too many parts waiting", "等待工件过多", "Zu viele Teile warten"], trigger_age_unknown: ["Trigger of unknown age", "触发时间未知", "Alter des Triggers unbekannt"], trigger_gap: ["Trigger missed", "触发丢失", "Trigger fehlt"],
   trigger_torn: ["Trigger half written", "触发数据不完整", "Trigger halb geschrieben"], trigger_ring_overrun: ["Triggers overran", "触发溢出", "Trigger übergelaufen"],
   mode_observe: ["Observed only", "仅观察", "Nur beobachtet"], mode_bypass: ["Bypass is on", "旁路已开启", "Bypass ist an"], mode_setup: ["Station is in set-up", "调试中", "Station wird eingerichtet"], mode_offline: ["Station was offline", "检测站离线", "Station war offline"],
