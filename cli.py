@@ -400,12 +400,14 @@ def ledger_pictures(state: Path, json: AsJson = False) -> None:
 
 @ledger_app.command("reconcile")
 def ledger_reconcile(
-    ledger: Path, account: Annotated[Path, typer.Option(help="The machine's account.")], json: AsJson = False
+    ledger: Path,
+    account: Annotated[Path | None, typer.Option(help="The machine's account, a JSON line per part.")] = None,
+    json: AsJson = False,
 ) -> None:
-    """Hold the ledger against the machine's own account."""
-    from edge.recorder.verify import reconcile
+    """Hold the ledger against the PLC's counters that it has, or part by part against the machine's own account."""
+    from edge.recorder.verify import reconcile, reconcile_counters
 
-    result = reconcile(ledger, account)
+    result = reconcile(ledger, account) if account else reconcile_counters(ledger)
     show(result, json)
     raise typer.Exit(0 if result["reconciled"] else 1)
 

@@ -189,15 +189,23 @@ class PlcView:
         self.sock = socket.create_connection((parts.hostname, parts.port), timeout=5)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def words(self) -> tuple[int, ...]:
+        """The first ten registers."""
+        self.sock.sendall(struct.pack(">HHHBBHH", 1, 0, 6, 1, 3, signals.VISION_BASE, 10))
+        data = b""
+        while len(data) < 29:
+            data += self.sock.recv(29 - len(data)) or b"\0" * 29
+        return struct.unpack(">10H", data[9:29])
+
     def read(self) -> tuple[int, int]:
         """STATUS and the gate's epoch."""
-        self.sock.sendall(struct.pack(">HHHBBHH", 1, 0, 6, 1, 3, signals.VISION_BASE, 8))
-        data = b""
-        while len(data) < 25:
-            data += self.sock.recv(25 - len(data)) or b"\0" * 25
-        words = struct.unpack(">8H", data[9:25])
+        words = self.words()
         epoch = signals.VISION_HEADER["VIS_EPOCH"].offset
         return words[signals.VISION_HEADER["STATUS"].offset], words[epoch] << 16 | words[epoch + 1]
+
+    def fault_code(self) -> int:
+        """FAULT_CODE."""
+        return self.words()[signals.VISION_HEADER["FAULT_CODE"].offset]
 
     def bit(self, name: str) -> bool:
         """One bit of STATUS."""

@@ -21,7 +21,7 @@ from edge.recorder.disk import Disk
 from edge.settings import CameraSettings, PlcSettings, RealTimeSettings, StateFolder, Station, WebSettings, read_station
 from edge.supervisor import take_lock
 from plc_io.drivers import link as make_link
-from plc_io.signals import CTRL, HEARTBEAT_LOST_MS, MAP_VERSION, PLC_BASE, PLC_HEADER, get, size
+from plc_io.signals import CTRL, MAP_VERSION, PLC_BASE, PLC_HEADER, get, size
 from vocabulary import InspectionError
 
 SYNC_MS = 50.0  # a slower disk delays the row's commit, never a part (design §8: commits start within 100 ms)
@@ -230,10 +230,10 @@ def plc(settings: PlcSettings) -> str:
         if version != MAP_VERSION:
             remedy = "load the PLC blocks of `jidoka plc map`"
             raise InspectionError(f"the PLC has MAP_VERSION {version}, this station {MAP_VERSION}", remedy)
-        time.sleep(HEARTBEAT_LOST_MS / 1e3)
+        time.sleep(settings.heartbeat_lost_ms / 1e3)
         after = link.read(PLC_BASE, size(PLC_HEADER))
         if get(after, PLC_HEADER["PLC_HB"]) == get(before, PLC_HEADER["PLC_HB"]):
-            raise InspectionError(f"PLC_HB stands still for {HEARTBEAT_LOST_MS} ms", "put the PLC into RUN")
+            raise InspectionError(f"PLC_HB stands still for {settings.heartbeat_lost_ms} ms", "put the PLC into RUN")
         control = get(after, PLC_HEADER["CTRL"])
         if not control >> CTRL["enable"] & 1:
             raise InspectionError("the PLC does not enable vision", "CTRL bit 0")

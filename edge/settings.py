@@ -42,6 +42,9 @@ class PlcSettings(Strict):
     confirmations: bool = Field(
         default=True, description="the PLC tells how each part left; false: no sensors behind the rejecter"
     )
+    heartbeat_lost_ms: int = Field(
+        default=500, ge=200, le=10_000, description="PLC_HB unchanged for longer: the PLC is not alive"
+    )
     transport_ms: float = Field(
         default=10,
         ge=0,

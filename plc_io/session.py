@@ -81,7 +81,9 @@ class PlcView:
 class PlcSession:
     """One gate's exchange with one PLC, through all losses of the link."""
 
-    def __init__(self, link: Link, vision_epoch: int, accounted: Accounted | None, clock: Clock) -> None:
+    def __init__(
+        self, link: Link, vision_epoch: int, accounted: Accounted | None, clock: Clock, lost_ms: int = HEARTBEAT_LOST_MS
+    ) -> None:
         self.link, self.vision_epoch, self.clock = link, vision_epoch, clock
         self.handshake = Handshake(accounted, vision_epoch)
         self._events: list[Event] = []  # happened, not handed on yet: an error half-way loses none
@@ -90,6 +92,7 @@ class PlcSession:
         self.polled_ns: tuple[int | None, int] = None, 0  # when the last exchange before the last one was asked; now
         self.reasons: list[Reason] = [Reason("plc_not_seen", "the PLC was not reached yet")]
         self._open = False
+        self._lost_ms = lost_ms
         self._beat: int | None = None
         self._beat_ns = 0
         self._heartbeat = 0
@@ -226,7 +229,7 @@ class PlcSession:
         bits = {name: bool(control >> bit & 1) for name, bit in CTRL.items()}
         self.plc = PlcView(
             plc_epoch=of("PLC_EPOCH"),
-            alive=now - self._beat_ns < HEARTBEAT_LOST_MS * 1_000_000,
+            alive=now - self._beat_ns < self._lost_ms * 1_000_000,
             recipe_req=of("RECIPE_REQ"),
             deadline_ms=of("DEADLINE_MS"),
             lot=of("LOT"),
@@ -241,7 +244,7 @@ class PlcSession:
         self.reasons = []
         if not self.plc.alive:
             self.reasons.append(
-                Reason("plc_heartbeat", f"PLC_HB stands still for {HEARTBEAT_LOST_MS} ms: is the PLC in RUN?")
+                Reason("plc_heartbeat", f"PLC_HB stands still for {self._lost_ms} ms: is the PLC in RUN?")
             )
         if self.plc.plc_epoch == 0:
             self.reasons.append(Reason("plc_epoch", "PLC_EPOCH is 0, it must be new at each start: check its program"))

@@ -85,7 +85,7 @@ VISION_HEADER = block(
     ("TRIG_SEEN", 1, "last trigger taken over"),
     ("RECIPE_ACTIVE", 1, "recipe number in use"),
     ("RECIPE_CHECKSUM", 1, "changes when anybody edits the recipe"),
-    ("FAULT_CODE", 1, "0: none"),
+    ("FAULT_CODE", 1, "what keeps READY off, else the first alarm; 0: none"),
     ("RES_SEQ", 1, "last result written; written after the result itself"),
 )
 RESULT = block(

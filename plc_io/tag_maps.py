@@ -3,6 +3,7 @@
 import json
 
 from plc_io import signals as s
+from plc_io.fault_codes import FAULT_CODES, OTHER
 from vocabulary import Verdict
 
 BLOCKS = [  # title, first register, entries, signals
@@ -18,6 +19,7 @@ CODES = [
     (f"STATUS mode (from bit {s.STATUS_MODE_SHIFT})", {mode.value: code for mode, code in s.MODES.items()}),
     ("VERDICT", {verdict.value: code for verdict, code in s.VERDICTS.items()}),
     ("WHAT", {text: code for code, text in s.WHAT.items()}),
+    ("FAULT_CODE", FAULT_CODES | {"any other reason": OTHER}),
 ]
 TIMING = """
 trigger   TRIG_SEQ  n-1 | n ────────────────────────────────────────────── n+1     ring entry first, then TRIG_SEQ

@@ -118,6 +118,8 @@ class Machine:
             self.trigger(now)
         w[BEAT] = now // (100 * MS) % 65536
         self.long(PARTS, (self.first + self.count) % U32)
+        self.long(REJECTS, self.rejects)
+        self.long(TIMEOUTS, self.timeouts)
         self.long(ENCODER, self.moved // MS % U32 or 1)
         faulty = w[STATUS] >> 2 & 1 and now // (500 * MS) % 2  # an operator who presses reset
         w[CTRL] = 0b11011 if faulty else 0b10011
@@ -150,8 +152,6 @@ class Machine:
         self.rejects += way == REJECTED
         self.timeouts += not code
         del self.known[self.ids[part]]
-        self.long(REJECTS, self.rejects)
-        self.long(TIMEOUTS, self.timeouts)
         self.wraps["confirmations"] += self.confirmations == 65535
         self.confirmations = self.confirmations % 65535 + 1
         at = CONFIRMS + (self.confirmations - 1) % 32 * 7

@@ -17,6 +17,7 @@ import structlog
 from edge.gate import admission, change_over, shedding, standing, status
 from edge.gate.alarms import Alarms, Change
 from edge.gate.commands import execute
+from edge.gate.counters import Counters
 from edge.gate.finish import finish, not_inspected
 from edge.gate.journal import Journal
 from edge.gate.looks import BeltPosition, Look, arrival, looks_of
@@ -66,6 +67,7 @@ class Gate:
         self.presented = Presented()
         self.recipe: int | None = None  # asked for at this station
         self.transport = Transport()
+        self.counters = Counters()
         self.shedding = shedding.Shedding()
         self._reset_seen = True  # only a reset that begins in this gate's time acknowledges anything
         self.counts: dict[str, int] = {verdict.value: 0 for verdict in Verdict} | {"late": 0, "anomalies": 0}
@@ -159,7 +161,7 @@ class Gate:
                 self.reactions.on_belt(stands.belt)
                 for number, parts in stands.missing:
                     self._never_judged(stands.plc_epoch, number, parts)
-            self.plc = PlcSession(self.link, self.epoch, accounted, self.clock)
+            self.plc = PlcSession(self.link, self.epoch, accounted, self.clock, self.station.plc.heartbeat_lost_ms)
         stuck = len(self.records.held) >= TOO_MANY or self.records.numbers_left < FEW
         return None if stuck else self.plc
 
@@ -177,6 +179,7 @@ class Gate:
             case Confirmation():
                 plc = {"epoch": event.plc_epoch, "seq": event.seq, "part_id": event.part_id, "encoder": event.encoder}
                 self.records.add("confirmation", None, {"utc": utc_now(), "what": event.what, "plc": plc})
+                self.counters.seen(event.what)
                 self.react(self.reactions.confirmed(event.part_id, event.what))
             case Consumed():
                 if (sent := self.sent_ns.pop(event.number, None)) is not None:
@@ -192,9 +195,14 @@ class Gate:
                     self.reactions.forget_belt()
                     self._emptied()
             case Anomaly():
-                self.counts["anomalies"] += 1
-                self.note(event.code, event.text)
-                self.react(self.reactions.anomaly(event.code, event.text))
+                self.found(event)
+
+    def found(self, anomaly: Anomaly) -> None:
+        """What a person should know of the PLC."""
+        self.counts["anomalies"] += 1
+        self.note(anomaly.code, anomaly.text)
+        self.counters.found(anomaly.code)
+        self.react(self.reactions.anomaly(anomaly.code, anomaly.text))
 
     def _emptied(self) -> None:
         """A PLC that was restarted has purged its belt: no part comes to its next camera any more."""
@@ -378,6 +386,7 @@ class Gate:
         if ended or changes:
             self.keep()
         change_over.go_on(self)
+        self.counters.look(self)
         self._tell_pages()
 
     def tell(self, changes: list[Change], **more: Any) -> None:
@@ -406,4 +415,5 @@ def run(state: StateFolder, progress: Progress, held_fd: int | None) -> None:
     while not stop:
         progress.mark("gate")
         gate.round()
+    gate.counters.tell(gate)
     gate.log.info("stopped", held=len(gate.records.held))

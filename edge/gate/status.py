@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.gate.admission import cannot_inspect, deadline_unproven
 from edge.messages import GateState, Why
+from plc_io.fault_codes import FAULT_CODES, OTHER
 from plc_io.session import PlcSession
 from plc_io.signals import RESULT_SLOTS
 from vocabulary import Mode
@@ -67,6 +68,14 @@ def conditions(gate: "Gate") -> dict[str, str]:
     return {why.code: why.text for why in [*lasting(gate), *reversed(unmet(gate))]}
 
 
+def fault_code(gate: "Gate") -> int:
+    """The number of what keeps READY off, else of what happened on the line, else of the first alarm; 0: none."""
+    codes = [why.code for why in unmet(gate) if why.code != "held"]
+    codes += [one.rule.on for one in gate.reactions.raised.values()]
+    codes += [alarm.key for alarm in gate.alarms.listed()]
+    return FAULT_CODES.get(codes[0], OTHER) if codes else 0
+
+
 def show(gate: "Gate", session: PlcSession) -> None:
     """Our status word and header, as the PLC will read them. Forced signals win, in SETUP only."""
     status, state, forced = session.status, gate.engine.state, gate.modes.value
@@ -74,6 +83,7 @@ def show(gate: "Gate", session: PlcSession) -> None:
     status.online = gate.modes.wanted is not Mode.OFFLINE
     status.ready = not [why for why in unmet(gate) if not why.code.startswith(("plc_", "map_"))]
     status.mode = gate.permitted(its)
+    status.fault_code = fault_code(gate)
     status.stop_request = gate.reactions.stop
     status.fault = any(alarm.priority == 1 or alarm.latched for alarm in gate.alarms.standing.values())
     for signal in ("ready", "stop_request", "fault"):

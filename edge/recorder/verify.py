@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edge.recorder.counted import Counted
 from edge.recorder.ledger import GENESIS, chain
 from edge.recorder.sense import Sense
 from vocabulary import LedgerError, Verdict
@@ -145,6 +146,16 @@ def reconcile(ledger: Path, account: Path) -> dict[str, Any]:
         "rows_with_picture": pictures,
         "not_inspected": dict(explained),
     }
+
+
+def reconcile_counters(ledger: Path) -> dict[str, Any]:
+    """Hold the rows against the PLC's own counters, as the gate noted them; `problems` is empty when they agree."""
+    verify(ledger)
+    counted = Counted()
+    for _, body, _, _ in rows(ledger):
+        counted.saw(json.loads(body))
+    result = counted.result()
+    return {"reconciled": not result["problems"] and not result["told"], **result}
 
 
 def never_read_by_parts(by_trigger: dict[tuple[int, int], Row], machine: list[Row]) -> dict[int, tuple[int, int]]:

@@ -196,6 +196,8 @@ class Belt:
                 self.silent_until = now + fault.value
             case "purge":
                 self.purge_until = now + fault.value
+            case "miscount":
+                self.rejects += int(fault.value)
             case "stall":
                 self.stall_s = fault.value
             case "skip":

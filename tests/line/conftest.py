@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import tomlkit
 
-from edge.recorder.verify import part_rows, read_account, reconcile, rows
+from edge.recorder.verify import part_rows, read_account, reconcile, reconcile_counters, rows
 from edge.settings import StateFolder
 
 JIDOKA = [sys.executable, "-m", "cli"]
@@ -199,6 +199,7 @@ class LineUnderTest:
         self.station.send_signal(signal.SIGTERM)
         said, _ = self.station.communicate(timeout=30)
         result = reconcile(self.state.ledger, self.account)
+        assert reconcile_counters(self.state.ledger)["problems"] == []  # the PLC's counters say the same
         return {**result, "machine": json.loads(out.splitlines()[-1]), "said": said}
 
     def end_feeding(self) -> Row:

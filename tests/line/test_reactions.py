@@ -87,3 +87,21 @@ def test_the_plc_is_told_for_a_while_that_triggers_were_missed(line: LineUnderTe
     wait_until(lambda: not plc.bit("missed_trigger"), "its end")
     plc.sock.close()
     assert line.end_feeding()["problems"] == []
+
+
+def test_a_plc_that_counts_other_rejects_than_its_sensors_see_is_an_alarm(line: LineUnderTest) -> None:
+    line.start_machine(24, "--fault", "miscount@8:10")
+    line.start_station()
+    plc = PlcView(line.uri)
+    wait_until(lambda: plc.fault_code() == 407, "the PLC's screen to name the mismatch")
+    plc.close()
+    result = line.finish()
+    assert result["problems"] == []
+    assert raised(line) == [("counter_mismatch", "alarm")]
+    assert "the PLC counts 1" in line.events("alarm_raised")[0]["text"]
+    asked = subprocess.run(
+        [*JIDOKA, "ledger", "reconcile", str(line.state.ledger)], capture_output=True, text=True, check=False
+    )
+    assert asked.returncode == 1
+    assert "reconciled: False" in asked.stdout
+    assert "rejects since part" in asked.stdout

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.virtual.__main__ import run
 from benchmarks.virtual.faults import MEAN_PARTS, Schedule
 from benchmarks.virtual.machine import TAKT
+from edge.recorder.verify import reconcile_counters
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +26,7 @@ def test_no_part_is_lost_or_wrongly_cleared_in_virtual_time(tmp_path: Path, seed
     assert check.kinds["part"] == world.machine.count == 2_000
     assert world.now > 2_000 * TAKT
     assert check.verdicts["OK"] > 100  # faults left something to judge
+    assert reconcile_counters(world.state.ledger)["reconciled"]
 
 
 @pytest.mark.parametrize("seed", range(1, 4))

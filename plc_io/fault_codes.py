@@ -1,0 +1,51 @@
+"""FAULT_CODE: the number that a PLC's own screen shows for what keeps vision from inspecting, or what it alarms.
+
+1xx the link and the PLC   2xx camera, engine, model, recipe   3xx ledger and disk   4xx what the line did   5xx timing
+A number never changes its meaning; 999 is a reason without a number of its own.
+"""
+
+OTHER = 999
+FAULT_CODES = {
+    "plc_lost": 101,
+    "plc_not_seen": 102,
+    "plc_heartbeat": 103,
+    "plc_epoch": 104,
+    "plc_disabled": 105,
+    "map_version": 106,
+    "results_not_taken": 107,
+    "encoder_missing": 108,
+    "mode_offline": 110,
+    "mode_setup": 111,
+    "purge": 112,
+    "engine_absent": 201,
+    "engine_silent": 202,
+    "camera_not_ready": 203,
+    "join_ambiguous": 204,
+    "camera_unknown": 205,
+    "too_many_waiting": 206,
+    "model_failed": 210,
+    "recipe_unknown": 211,
+    "package_kept": 212,
+    "recipe_broken": 213,
+    "recorder_absent": 301,
+    "recorder_behind": 302,
+    "ledger_stuck": 303,
+    "disk_low": 304,
+    "pictures_not_kept": 305,
+    "picture_altered": 306,
+    "picture_missing": 307,
+    "escape_seen": 401,
+    "unknown_part": 402,
+    "passed_unproven": 403,
+    "reject_after_ok": 404,
+    "unconfirmed": 405,
+    "confirmations_missed": 406,
+    "counter_mismatch": 407,
+    "NG": 411,
+    "RECHECK": 412,
+    "NOT_INSPECTED": 413,
+    "transport_slow": 501,
+    "deadline_unproven": 502,
+    "shed": 503,
+    "degraded_timing": 504,
+}
