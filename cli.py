@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 package_app = typer.Typer(no_args_is_help=True, help="Model packages.")
 camera_app = typer.Typer(no_args_is_help=True, help="Cameras.")
+light_app = typer.Typer(no_args_is_help=True, help="Lights.")
 plc_app = typer.Typer(no_args_is_help=True, help="The link to the machine.")
 ledger_app = typer.Typer(no_args_is_help=True, help="The ledger.")
 recipe_app = typer.Typer(no_args_is_help=True, help="Recipes.")
 station_app = typer.Typer(no_args_is_help=True, help="A running station: mode, alarms, recipe, forcing; all audited.")
 app.add_typer(package_app, name="package")
 app.add_typer(camera_app, name="camera")
+app.add_typer(light_app, name="light")
 app.add_typer(plc_app, name="plc")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(recipe_app, name="recipe")
@@ -309,6 +311,43 @@ def camera_grab(
     from camera_drivers.drivers import grab
 
     show(grab(uri, count, out), json)
+
+
+@light_app.command("probe")
+def light_probe(uri: str, json: AsJson = False) -> None:
+    """Who the controller is and what each channel does; changes nothing."""
+    from camera_drivers.lights import probe, table
+
+    found = probe(uri)
+    show(found, json, table(found))
+
+
+@light_app.command("set")
+def light_set(
+    uri: str,
+    channel: Annotated[int, typer.Argument(min=1)],
+    off: Annotated[bool, typer.Option("--off", help="Dark, whatever triggers come.")] = False,
+    percent: Annotated[float | None, typer.Option(help="Of the light's rated current.")] = None,
+    pulse_us: float | None = None,
+    delay_us: Annotated[float | None, typer.Option(help="From the trigger edge to the pulse.")] = None,
+    period_us: Annotated[float | None, typer.Option(help="Least time between two triggers.")] = None,
+    duty_limit_percent: Annotated[float, typer.Option(help="Of the LEDs, from their data sheet.")] = 100,
+    json: AsJson = False,
+) -> None:
+    """One channel at the bench, read back and compared: a pulse for each trigger, or dark."""
+    from dataclasses import asdict
+
+    from camera_drivers.lights import Strobe, set_channel
+
+    asked = {"--percent": percent, "--pulse-us": pulse_us, "--delay-us": delay_us, "--period-us": period_us}
+    given = [value for value in asked.values() if value is not None]
+    if off and given:
+        raise SettingsError("--off", "without a pulse")
+    if not off and len(given) < len(asked):
+        missing = next(option for option, value in asked.items() if value is None)
+        raise SettingsError(missing, f"say {', '.join(asked)}, or --off")
+    strobe = None if off else Strobe(given[0], given[1], given[2], given[3], duty_limit_percent)
+    show(asdict(set_channel(uri, channel, strobe)), json)
 
 
 @plc_app.command("map")

@@ -102,23 +102,13 @@ class GardasoftLight:
         Where the controller refuses or holds something else the channel is switched off; where no answer comes nobody
         knows what it does.
         """
-        what = f"light {self.name}: channel {channel}"
         self._has(channel)
-        for field, value in (("pulse", asked.pulse_us), ("delay", asked.delay_us)):
-            if not TIME_US[0] <= value <= TIME_US[1]:
-                raise SettingsError(f"{what}: {field} {value:g} µs", f"{TIME_US[0]:g} to {TIME_US[1]:g} µs")
-        if not RETRIGGER_STEP_US <= asked.period_us <= TIME_US[1]:
-            allowed = f"{RETRIGGER_STEP_US:g} to {TIME_US[1]:g} µs"
-            raise SettingsError(f"{what}: period {asked.period_us:g} µs", allowed)
-        retrigger_us = math.floor(asked.period_us / RETRIGGER_STEP_US) * RETRIGGER_STEP_US
-        steps = Strobe(asked.intensity_percent, asked.pulse_us, asked.delay_us, retrigger_us, asked.duty_limit_percent)
-        check_strobe(what, steps, LIMITS)
-        check_current(what, steps, self.read(channel).rating_a)
+        steps = self.check(channel, asked)
         numbers = {
             "pulse": short(asked.pulse_us / 1e3),
             "delay": short(asked.delay_us / 1e3),
             "percent": short(asked.intensity_percent),
-            "retrigger": short(retrigger_us / 1e3),
+            "retrigger": short(steps.period_us / 1e3),
         }
         try:
             self._ask("strobe", channel=channel, **numbers)
@@ -130,6 +120,26 @@ class GardasoftLight:
             self.off(channel)
             raise
         return state
+
+    def check(self, channel: int, asked: Strobe) -> Strobe:
+        """Its tables, and once open its channels and the rating of the light. Raises SettingsError, DeviceError.
+
+        Returns: the pulse in the controller's steps.
+        """
+        what = f"light {self.name}: channel {channel}"
+        for field, value in (("pulse", asked.pulse_us), ("delay", asked.delay_us)):
+            if not TIME_US[0] <= value <= TIME_US[1]:
+                raise SettingsError(f"{what}: {field} {value:g} µs", f"{TIME_US[0]:g} to {TIME_US[1]:g} µs")
+        if not RETRIGGER_STEP_US <= asked.period_us <= TIME_US[1]:
+            allowed = f"{RETRIGGER_STEP_US:g} to {TIME_US[1]:g} µs"
+            raise SettingsError(f"{what}: period {asked.period_us:g} µs", allowed)
+        retrigger_us = math.floor(asked.period_us / RETRIGGER_STEP_US) * RETRIGGER_STEP_US
+        steps = Strobe(asked.intensity_percent, asked.pulse_us, asked.delay_us, retrigger_us, asked.duty_limit_percent)
+        check_strobe(what, steps, LIMITS)
+        if self._serial is not None:
+            self._has(channel)
+            check_current(what, steps, self.read(channel).rating_a)
+        return steps
 
     def off(self, channel: int) -> ChannelState:
         """Continuous mode at 0 %. Raises DeviceError, SettingsError (no such channel)."""

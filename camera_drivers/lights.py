@@ -4,9 +4,9 @@ A driver writes one setting, reads it back and compares; it never retries, decid
 is their data sheet's to say: `Strobe.duty_limit_percent`; the controller's own limits are the driver's table.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 from vocabulary import SettingsError
 
@@ -76,6 +76,12 @@ class Light(Protocol):
     def open(self) -> None:
         """Connect and ask who it is. Raises DeviceLost, DeviceTimeout (no answer), Unsupported."""
 
+    def check(self, channel: int, asked: Strobe) -> Strobe:
+        """Refuse what this kind of controller can't do; one that is open is asked for its channels and lights too.
+
+        Returns: the pulse as it would be sent. Raises SettingsError, DeviceError.
+        """
+
     def strobe(self, channel: int, asked: Strobe) -> ChannelState:
         """Pulse at each trigger; read back and compared. Raises SettingsError (impossible, over duty), DeviceError."""
 
@@ -100,6 +106,38 @@ def light(uri: str, name: str) -> Light:
     module, kind = LIGHTS[scheme]
     made: Light = getattr(import_module(module), kind)(name, rest)
     return made
+
+
+def probe(uri: str) -> dict[str, Any]:
+    """Open, ask who it is and what each channel does, close; changes nothing. Raises DeviceError, SettingsError."""
+    one = light(uri, uri.partition(":")[0])
+    try:
+        one.open()
+        states = [asdict(one.read(channel)) for channel in range(1, one.info.channels + 1)]
+        return {**asdict(one.info), "states": states}
+    finally:
+        one.close()
+
+
+def table(probed: dict[str, Any]) -> str:
+    """What `probe` found, a line for each channel."""
+    lines = [f"{probed['uri']}  {probed['model']} {probed['firmware']}, {probed['channels']} channels"]
+    for one in probed["states"]:
+        does = "dark" if one["dark"] else "pulse" if one["strobe_on"] else "lit all the time, or switched by its input"
+        pulse = f"{one['intensity_percent']:g} %, {one['pulse_us']:g} µs after {one['delay_us']:g} µs"
+        rating = "rating not known" if one["rating_a"] is None else f"rated {one['rating_a']:g} A"
+        lines.append(f"channel {one['channel']}: {does} ({pulse}, at most each {one['retrigger_us']:g} µs; {rating})")
+    return "\n".join(lines)
+
+
+def set_channel(uri: str, channel: int, asked: Strobe | None) -> ChannelState:
+    """One channel of a controller at the bench, read back; None: dark. Raises DeviceError, SettingsError."""
+    one = light(uri, uri.partition(":")[0])
+    try:
+        one.open()
+        return one.off(channel) if asked is None else one.strobe(channel, asked)
+    finally:
+        one.close()
 
 
 def check_strobe(what: str, asked: Strobe, limits: tuple[Limit, ...]) -> None:

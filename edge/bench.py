@@ -66,7 +66,7 @@ def bench_station(
     if certify and runs < certificate.LEAST_RUNS:
         raise SettingsError(f"--runs {runs}", f"a certificate takes at least {certificate.LEAST_RUNS}")
     station = read_station(target)
-    recipes = load_recipes(target.parent, station.cameras, state.trust)
+    recipes = load_recipes(target.parent, station.cameras, state.trust, lights=station.lights)
     policy = as_engine(station.real_time)
     found = {}
     for name, ready in recipes.items():

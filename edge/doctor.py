@@ -13,16 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from camera_drivers.drivers import camera as make_camera
+from camera_drivers.lights import light as make_light
 from edge.certificate import why_not
 from edge.engine.cameras import from_base
-from edge.engine.recipes import load_recipes
+from edge.engine.recipes import ReadyRecipe, load_recipes
 from edge.realtime import policy
+from edge.recipe_lights import strobes
 from edge.recorder.disk import Disk
-from edge.settings import CameraSettings, PlcSettings, RealTimeSettings, StateFolder, Station, WebSettings, read_station
+from edge.settings import (
+    CameraSettings,
+    LightSettings,
+    PlcSettings,
+    RealTimeSettings,
+    StateFolder,
+    Station,
+    WebSettings,
+    read_station,
+)
 from edge.supervisor import take_lock
 from plc_io.drivers import link as make_link
 from plc_io.signals import CTRL, MAP_VERSION, PLC_BASE, PLC_HEADER, get, size
-from vocabulary import InspectionError
+from vocabulary import InspectionError, SettingsError
 
 SYNC_MS = 50.0  # a slower disk delays the row's commit, never a part (design §8: commits start within 100 ms)
 LATE_MS = 5.0  # a 2 ms loop that comes later than this polls the PLC too seldom
@@ -169,31 +180,35 @@ def disk(state: StateFolder, station: Station | None) -> Iterator[Finding]:
 # ── the station ──────────────────────────────────────────────────────────────────────────────────────────────────
 def at_station(station: Station, base: Path, state: StateFolder) -> Iterator[Finding]:
     """Recipes, packages, certificates, cameras, PLC, page."""
-    yield from recipes(station, base, state)
+    found: dict[str, ReadyRecipe] = {}
+    yield from recipes(station, base, state, found)
     if running(state):
         yield Finding("station", True, "runs here now: cameras, PLC and page are its own, see the page")
         return
     for camera in station.cameras:
         yield tried(f"camera {camera.name}", partial(probed, camera, base))
+    for name, light in station.lights.items():
+        yield tried(f"light {name}", partial(lit, name, light, found))
     yield tried("plc", partial(plc, station.plc))
     yield page(station.web)
 
 
-def recipes(station: Station, base: Path, state: StateFolder) -> Iterator[Finding]:
-    """Each recipe with its packages, replayed on this machine, and its certificate."""
+def recipes(station: Station, base: Path, state: StateFolder, found: dict[str, ReadyRecipe]) -> Iterator[Finding]:
+    """Each recipe with its packages, replayed on this machine, and its certificate. `found` takes them."""
     try:
-        loaded = load_recipes(base, station.cameras, state.trust)
+        loaded = load_recipes(base, station.cameras, state.trust, lights=station.lights)
     except InspectionError as err:
         yield Finding("recipes", False, err.what, err.remedy)
         return
+    found |= loaded
     active = f"station.toml: recipe: no {station.recipe!r}"
     yield Finding("recipes", station.recipe in loaded, f"{', '.join(loaded)}: golden vectors agree", active)
     its = station.real_time  # the rights behind it are findings of their own
     for name, ready in loaded.items():
         reason = why_not(state.certificates, ready, policy(its.engine_priority, its.engine_core, []))
         allowed = station.allow_provisional and reason is not None
-        found = "certified" if reason is None else reason.text + (" (allowed by allow_provisional)" if allowed else "")
-        yield Finding(f"certificate {name}", reason is None or allowed, found, "jidoka bench STATION.toml --certify")
+        said = "certified" if reason is None else reason.text + (" (allowed by allow_provisional)" if allowed else "")
+        yield Finding(f"certificate {name}", reason is None or allowed, said, "jidoka bench STATION.toml --certify")
         if ready.provisional and not station.allow_provisional:
             tools = ", ".join(ready.provisional)
             yield Finding(f"limits {name}", False, f"provisional ({tools})", "teach on more good parts; AUTO stays off")
@@ -218,6 +233,25 @@ def probed(settings: CameraSettings, base: Path) -> str:
         return f"{camera.info.model or camera.info.driver} answers" + (f"; {changed}" if changed else "")
     finally:
         camera.close()
+
+
+def lit(name: str, settings: LightSettings, recipes: dict[str, ReadyRecipe]) -> str:
+    """Open, read each channel, hold every recipe against channels and ratings; sets nothing. Raises InspectionError."""
+    light = make_light(settings.uri, name)
+    try:
+        light.open()
+        on = [n for n in range(1, light.info.channels + 1) if not light.read(n).dark]
+        for recipe, ready in recipes.items():
+            asked = ready.loaded.recipe.lights.get(name, {})
+            for channel, strobe in strobes(asked, settings).items():
+                try:
+                    light.check(channel, strobe)
+                except SettingsError as err:
+                    raise SettingsError(f"recipe {recipe}: {err.what}", err.remedy) from err
+        lit_now = f"channels {on} are not dark" if on else "all are dark"
+        return f"{light.info.model} answers with {light.info.channels} channels; {lit_now}"
+    finally:
+        light.close()
 
 
 def plc(settings: PlcSettings) -> str:

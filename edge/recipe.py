@@ -1,7 +1,7 @@
 """A recipe: all settings for inspecting one part type. Never changes once read; change-over swaps the object."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from edge.messages import ReactionRule
-from edge.settings import NAME, CameraSettings
+from edge.recipe_lights import NO_LIGHTS, RecipeLights, check_lights
+from edge.settings import NAME, CameraSettings, LightSettings
 from edge.toml_files import Strict, read
 from models.placement import Placement, unpack
 from vocabulary import DataError, SettingsError
@@ -161,6 +162,7 @@ class Recipe(Strict):
     cameras: dict[str, dict[str, float | str]] = Field(
         default_factory=dict
     )  # camera name → settings on top of the station's
+    lights: RecipeLights = Field(default_factory=dict)  # light → channel → pulse
     tools: list[Tool] = Field(min_length=1)
     classes: list[DefectClass] = Field(default_factory=lambda: [DEFECT])
     severity: Verdicts = Verdicts()
@@ -199,7 +201,9 @@ class LoadedRecipe:
         return (self.folder / tool.package).resolve()
 
 
-def read_recipe(folder: Path, cameras: list[CameraSettings]) -> LoadedRecipe:
+def read_recipe(
+    folder: Path, cameras: list[CameraSettings], lights: Mapping[str, LightSettings] = NO_LIGHTS
+) -> LoadedRecipe:
     """The recipe in `folder`. Raises SettingsError naming file, field, value and remedy."""
     path, camera_names = folder / "recipe.toml", [camera.name for camera in cameras]
     recipe = read(path, Recipe)
@@ -217,6 +221,7 @@ def read_recipe(folder: Path, cameras: list[CameraSettings]) -> LoadedRecipe:
         raise SettingsError(
             f"{path}: line.least_spacing_counts: missing", f"camera {by_encoder[0]!r} is triggered by the encoder"
         )
+    check_lights(path, recipe.lights, lights)
     refuse_doubles(path, recipe)
     known = [one.name for one in recipe.classes]
     for n, tool in enumerate(recipe.tools):
@@ -265,7 +270,10 @@ def refuse_doubles(path: Path, recipe: Recipe) -> None:
 
 
 def read_recipes(
-    folder: Path, cameras: list[CameraSettings], broken: dict[str, SettingsError] | None = None
+    folder: Path,
+    cameras: list[CameraSettings],
+    broken: dict[str, SettingsError] | None = None,
+    lights: Mapping[str, LightSettings] = NO_LIGHTS,
 ) -> dict[str, LoadedRecipe]:
     """Every recipe under `folder`, by name. Raises SettingsError, also when two share a number.
 
@@ -274,7 +282,7 @@ def read_recipes(
     found = []
     for path in sorted(folder.glob("*/recipe.toml")):
         try:
-            found.append(read_recipe(path.parent, cameras))
+            found.append(read_recipe(path.parent, cameras, lights))
         except SettingsError as err:
             if broken is None:
                 raise

@@ -33,6 +33,18 @@ class CameraSettings(Strict):
     settings: dict[str, float | str] = Field(default_factory=dict)
 
 
+class LightSettings(Strict):
+    """One light controller, `[lights.NAME]`; what its channels do is the recipe's."""
+
+    uri: str = Field(pattern="^[a-z][a-z0-9+.-]*:.+", description="gardasoft:/dev/ttyUSB0")
+    duty_limit_percent: float = Field(
+        default=100,
+        gt=0,
+        le=100,
+        description="of the LEDs, from their data sheet; the controller's limits hold besides",
+    )
+
+
 class PlcSettings(Strict):
     """The link to the machine."""
 
@@ -60,6 +72,7 @@ class WebSettings(Strict):
     port: int = Field(default=8470, ge=0, le=65535)
 
 
+Name = Annotated[str, Field(pattern=NAME)]
 RetentionClass = Annotated[str, Field(pattern="^(OK_SAMPLE|NG|RECHECK|NOT_INSPECTED)$")]
 Megabytes = Annotated[int, Field(ge=1)]
 
@@ -106,6 +119,7 @@ class Station(Strict):
 
     recipe: str = Field(pattern=NAME, description="folder under recipes/ that is active at start")
     cameras: list[CameraSettings] = Field(min_length=1)
+    lights: dict[Name, LightSettings] = Field(default_factory=dict)
     plc: PlcSettings
     web: WebSettings = WebSettings()
     pictures: PictureSettings = PictureSettings()
@@ -120,6 +134,9 @@ def read_station(path: Path) -> Station:
         raise SettingsError(
             f"{path}: cameras: name {sorted(twice)[0]!r} is there twice", "give each camera its own name"
         )
+    ports = [light.uri for light in station.lights.values()]
+    if doubled := [uri for n, uri in enumerate(ports) if uri in ports[:n]]:
+        raise SettingsError(f"{path}: lights: uri {doubled[0]!r} is there twice", "one [lights.NAME] each")
     return station
 
 

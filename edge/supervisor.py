@@ -14,6 +14,7 @@ from typing import IO
 import structlog
 
 from camera_drivers.drivers import camera as make_camera
+from camera_drivers.lights import light as make_light
 from edge.atomic import replace
 from edge.gate import journal
 from edge.listening import bind
@@ -179,8 +180,10 @@ def check(station_file: Path, trust: Path) -> Station:
     station = read_station(station_file)
     for camera in station.cameras:
         make_camera(camera.uri, camera.name)
+    for name, light in station.lights.items():
+        make_light(light.uri, name)
     link(station.plc.uri)
-    recipes = read_recipes(station_file.parent / "recipes", station.cameras)
+    recipes = read_recipes(station_file.parent / "recipes", station.cameras, lights=station.lights)
     if station.recipe not in recipes:
         raise SettingsError(f"{station_file}: recipe: no {station.recipe!r}", f"one of {', '.join(recipes)}")
     for loaded in recipes.values():

@@ -1,6 +1,6 @@
 """FAULT_CODE: the number that a PLC's own screen shows for what keeps vision from inspecting, or what it alarms.
 
-1xx the link and the PLC   2xx camera, engine, model, recipe   3xx ledger and disk   4xx what the line did   5xx timing
+1xx the link and the PLC   2xx camera, light, model, recipe   3xx ledger and disk   4xx what the line did   5xx timing
 A number never changes its meaning; 999 is a reason without a number of its own.
 """
 
@@ -27,6 +27,9 @@ FAULT_CODES = {
     "recipe_unknown": 211,
     "package_kept": 212,
     "recipe_broken": 213,
+    "light_lost": 221,
+    "light_failed": 222,
+    "light_refused": 223,
     "recorder_absent": 301,
     "recorder_behind": 302,
     "ledger_stuck": 303,

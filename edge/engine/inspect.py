@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from camera_drivers.camera import Frame
 from edge.engine.cameras import StationCamera
 from edge.engine.decide import decide, in_picture
+from edge.engine.lights import LightOut, Lights
 from edge.engine.place import place
 from edge.engine.recipes import ReadyRecipe, ReadyTool
 from edge.engine.regions import Offset, RegionOutside, seen, shifted, whole
@@ -89,7 +90,12 @@ class Answer:
 
 
 def inspect_part(
-    request: Inspect, recipe: ReadyRecipe, cameras: dict[str, StationCamera], clock: Clock, leases: ExitStack
+    request: Inspect,
+    recipe: ReadyRecipe,
+    cameras: dict[str, StationCamera],
+    lights: Lights,
+    clock: Clock,
+    leases: ExitStack,
 ) -> Answer:
     """Expose, judge, answer. Every failure is a NOT_INSPECTED with its reason; `leases` ends the pictures' life."""
     answer = Answer({"received": clock.now_ns()})
@@ -97,7 +103,7 @@ def inspect_part(
         answer.fail("engine_late", "the request was past its deadline when the engine came to it")
         return answer
     try:
-        frames = expose(request, [cameras[name] for name in request.cameras], clock, leases, answer)
+        frames = expose(request, [cameras[name] for name in request.cameras], lights, clock, leases, answer)
         offsets = {name: placed(recipe, frame, answer) for name, frame in frames.items()}
         if recipe.loaded.placements:
             answer.laps["placed"] = clock.now_ns()
@@ -107,6 +113,8 @@ def inspect_part(
                 judge(recipe.loaded.recipe, tool, offset, answer.looks[camera], frames[camera], answer)
     except JoinFailed as err:
         answer.fail(err.reason.code, str(err))
+    except LightOut as err:
+        answer.fail(err.reason.code, err.reason.text)
     except InspectionError as err:
         answer.fail(code_of(err), str(err))
     answer.laps["decided"] = clock.now_ns()
@@ -114,9 +122,16 @@ def inspect_part(
 
 
 def expose(
-    request: Inspect, cameras: list[StationCamera], clock: Clock, leases: ExitStack, answer: Answer
+    request: Inspect,
+    cameras: list[StationCamera],
+    lights: Lights,
+    clock: Clock,
+    leases: ExitStack,
+    answer: Answer,
 ) -> dict[str, Frame]:
     """One frame of every camera, each exposed inside the window in which this part, and no other, is in view."""
+    if not all(camera.wired for camera in cameras):
+        lights.settle(request.expose_by_ns)
     if (late := clock.now_ns() - request.expose_by_ns) > 0 and not all(camera.wired for camera in cameras):
         raise ExposedLate(
             "exposure", f"{late / 1e6:.1f} ms after this part's window", "raise takt or speed up the station"
@@ -131,6 +146,7 @@ def expose(
         frame = leases.enter_context(lease)
         if not camera.wired and latest_exposure_ns(frame) > request.expose_by_ns:
             raise ExposedLate(camera.name, "exposed after this part's window", "raise takt or speed up the station")
+        lights.lit(request.earliest_ns if camera.wired and frame.clock == "host" else frame.exposed_ns)
         frames[camera.name] = frame
         answer.looks[camera.name] = Look(described(frame), frame.image)
     answer.laps["arrived"] = clock.now_ns()

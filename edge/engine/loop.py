@@ -12,6 +12,7 @@ from edge.channel import Channel, ChannelClosed, connect
 from edge.engine.cameras import StationCamera
 from edge.engine.inspect import Answer, Look, inspect_part
 from edge.engine.last_good import LastGood
+from edge.engine.lights import Lights
 from edge.engine.recipes import ReadyRecipe, load_recipes
 from edge.engine.wired import WiredCamera
 from edge.messages import (
@@ -57,8 +58,13 @@ class Engine:
             for one in self.station.cameras
         }
         self.recipes = load_recipes(
-            base, self.station.cameras, state.trust, LastGood(state.packages / "good", state.trust)
+            base,
+            self.station.cameras,
+            state.trust,
+            LastGood(state.packages / "good", state.trust),
+            self.station.lights,
         )
+        self.lights = Lights(self.station.lights, clock)
         self.unproven: dict[str, list[Why]] = {}  # by recipe, once `arm` has got its rights
         self.active = self._named(self.station.recipe)
         self.ring = RingWriter(SLOTS, SLOT_BYTES)
@@ -95,7 +101,8 @@ class Engine:
             self.prove()
 
     def open_cameras(self) -> None:
-        """Give each camera its recipe's settings and (re)open those that are lost."""
+        """Give each light and camera its recipe's settings and (re)open those that are lost."""
+        self.lights.use(self.active.loaded.recipe.lights)
         for name, camera in self.cameras.items():
             camera.use(self.active.loaded.recipe.cameras.get(name, {}), self.active.loaded.recipe.line)
             camera.try_open()
@@ -121,7 +128,7 @@ class Engine:
             self._tell_gate(answer.message(request, self.active))
             return
         with ExitStack() as leases:
-            answer = inspect_part(request, self.active, self.cameras, self.clock, leases)
+            answer = inspect_part(request, self.active, self.cameras, self.lights, self.clock, leases)
             message = answer.message(request, self.active)
             self._tell_gate(message)
             if request.spare or message.verdict != Verdict.OK:
@@ -137,6 +144,7 @@ class Engine:
 
     def close(self) -> None:
         """Let go of the devices."""
+        self.lights.close()
         for camera in self.cameras.values():
             camera.close()
         for peer in (self.gate, self.recorder):
@@ -144,14 +152,15 @@ class Engine:
                 peer.close()
 
     def _lift_camera_threads(self) -> None:
-        """Frames must not wait behind a busy page: an SDK's threads run just below the engine."""
-        starts = sum(camera.starts for camera in self.cameras.values())
+        """Frames and lights must not wait behind a busy page: their threads run just below the engine."""
+        starts = sum(camera.starts for camera in self.cameras.values()) + self.lights.starts
         if starts != self.lifted:
             self.lifted = starts
             lift_helpers(self.station.real_time.engine_priority - HELPERS_BELOW)
 
     def _unmet(self) -> list[Why]:
         reasons = [reason for camera in self.cameras.values() if (reason := camera.why_not) is not None]
+        reasons += self.lights.why_not
         unmet = [Why(reason.code, reason.text) for reason in reasons]
         if self.model_fault is not None:
             unmet.append(Why("model_failed", str(self.model_fault)))

@@ -1,12 +1,14 @@
 """The recipes this station can inspect, with their packages loaded; change-over swaps an object and reads nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.engine.last_good import LastGood, load_runner
 from edge.messages import Why
 from edge.recipe import LoadedRecipe, Tool, read_recipes
-from edge.settings import CameraSettings
+from edge.recipe_lights import NO_LIGHTS
+from edge.settings import CameraSettings, LightSettings
 from models.picture_health import HealthLimits
 from models.runner import Runner
 from vocabulary import SettingsError
@@ -46,7 +48,11 @@ class ReadyRecipe:
 
 
 def load_recipes(
-    base: Path, cameras: list[CameraSettings], trust: Path, kept: LastGood | None = None
+    base: Path,
+    cameras: list[CameraSettings],
+    trust: Path,
+    kept: LastGood | None = None,
+    lights: Mapping[str, LightSettings] = NO_LIGHTS,
 ) -> dict[str, ReadyRecipe]:
     """Read every recipe and package beside the station file, replay golden vectors. Raises Settings-, ModelError.
 
@@ -56,7 +62,7 @@ def load_recipes(
     runners: dict[Path, tuple[Runner, Why | None]] = {}
     ready = {}
     broken: dict[str, SettingsError] = {}
-    for name, loaded in read_recipes(base / "recipes", cameras, broken if kept else None).items():
+    for name, loaded in read_recipes(base / "recipes", cameras, broken if kept else None, lights).items():
         tools, notes = [], [Why("recipe_broken", str(err)) for err in broken.values()]
         for tool in loaded.recipe.tools:
             path = loaded.package_path(tool)

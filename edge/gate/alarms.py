@@ -34,6 +34,12 @@ CONDITIONS = {  # reason code → priority (1: at once, 2: within the hour, 3: w
     "engine_absent": (1, "read logs/engine.err; parts are rejected meanwhile"),
     "engine_silent": (1, "read logs/engine.err; parts are rejected meanwhile"),
     "camera_not_ready": (1, "check the camera's power, cable and address; parts are rejected meanwhile"),
+    "light_lost": (1, "check the light controller's power, cable and port; parts are rejected meanwhile"),
+    "light_failed": (
+        1,
+        "look at the light controller: too hot, switched off, set by somebody else; parts are rejected",
+    ),
+    "light_refused": (1, "mend [lights] of recipe or station.toml; parts of this recipe are rejected meanwhile"),
     "model_failed": (1, "activate the previous package; parts are rejected meanwhile"),
     "recipe_unknown": (1, "add the recipe, or let the PLC ask for one that is there"),
     "ledger_stuck": (1, "free disk space or mend the disk; no row is lost yet"),

@@ -10,6 +10,7 @@ import pytest
 from edge.bench import looks
 from edge.engine.cameras import StationCamera
 from edge.engine.inspect import Answer, inspect_part
+from edge.engine.lights import Lights
 from edge.engine.recipes import ReadyRecipe, load_recipes
 from edge.messages import Inspect
 from edge.settings import CameraSettings
@@ -66,7 +67,7 @@ def inspected(ready: ReadyRecipe, folder: Path, image: Image) -> Answer:
     far = 1 << 62
     request = Inspect(1, 1, 0, ["top"], None, 1, 1, None, 0, 0, far, far)
     with ExitStack() as leases:
-        return inspect_part(request, ready, {"top": camera}, MonotonicClock(), leases)
+        return inspect_part(request, ready, {"top": camera}, Lights({}, MonotonicClock()), MonotonicClock(), leases)
 
 
 @pytest.mark.parametrize("move", [(0, 0), (60, -40), (-90, 72)])

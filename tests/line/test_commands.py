@@ -122,7 +122,7 @@ def test_an_acknowledged_alarm_lets_the_line_go_on(line: LineUnderTest) -> None:
     line.start_machine(20, "--fault", "jam@8")
     line.start_station()
     line.wait_for_parts(8)
-    wait_until(lambda: line.events("alarm_raised"), "the alarm")
+    wait_until(lambda: "escape_seen" in [row["key"] for row in line.events("alarm_raised")], "the alarm")
     (alarm,) = [one for one in status(line)["alarms"] if one["latched"]]
     assert (alarm["key"], alarm["priority"], alarm["state"]) == ("escape_seen", 1, "unacknowledged")
     assert alarm["action"] == "stop, find the part, check the rejecter"
@@ -144,7 +144,7 @@ def test_a_station_that_is_switched_on_again_stands_where_people_left_it(line: L
     second_recipe(line)
     line.launch()
     line.wait_for_parts(8)
-    wait_until(lambda: line.events("alarm_raised"), "the alarm")
+    wait_until(lambda: "escape_seen" in [row["key"] for row in line.events("alarm_raised")], "the alarm")
     assert say(line, "mode", "OBSERVE", why="I do not trust the light")[0] == 0
     assert say(line, "recipe", "other", why="lot B")[0] == 0
     line.restart_station()

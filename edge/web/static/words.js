@@ -39,6 +39,8 @@ const REASONS = {
   picture_blurred: ["Picture too blurred to judge", "图像模糊，无法判定", "Bild zu unscharf zum Beurteilen"],
   camera_no_frame: ["No picture came", "没有收到图像", "Kein Bild gekommen"], camera_lost: ["Camera lost", "相机丢失", "Kamera verloren"], camera_failed: ["Camera failed", "相机故障", "Kamera gestört"],
   camera_not_ready: ["Camera not ready", "相机未就绪", "Kamera nicht bereit"], exposed_late: ["Exposed too late", "曝光过晚", "Zu spät belichtet"], model_failed: ["Model failed", "模型故障", "Modell gestört"],
+  light_lost: ["Light lost", "光源丢失", "Licht verloren"], light_failed: ["Light failed", "光源故障", "Licht gestört"],
+  light_refused: ["Light can't do what the recipe asks", "光源无法执行配方设定", "Licht kann nicht, was das Rezept verlangt"], light_settling: ["Light is being set", "正在设定光源", "Licht wird eingestellt"],
   engine_late: ["Too late for the deadline", "超过时限", "Zu spät für die Frist"], engine_busy: ["Engine still busy", "引擎仍忙", "Rechner noch beschäftigt"], engine_died: ["Engine died", "引擎已终止", "Rechner ausgefallen"],
   engine_absent: ["Engine is not there", "引擎不在线", "Rechner fehlt"], engine_silent: ["Engine does not answer", "引擎无应答", "Rechner antwortet nicht"], gate_restarted: ["Gate was restarted", "闸门进程已重启", "Gate neu gestartet"],
   recorder_absent: ["Recorder is not there", "记录器不在线", "Rekorder fehlt"], recorder_behind: ["Recorder is behind", "记录器滞后", "Rekorder im Rückstand"], recipe_unknown: ["Recipe unknown", "未知配方", "Rezept unbekannt"],
