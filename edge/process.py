@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import fcntl
+import itertools
 import logging
 import mmap
 import os
@@ -63,11 +64,16 @@ class Stop:
 
 
 def start_log(state: StateFolder, process: str, station: str, epoch: int) -> structlog.typing.FilteringBoundLogger:
-    """JSON lines in `logs/<process>.jsonl`, each with process, station and epoch."""
-    path = state.logs / f"{process}.jsonl"
+    """JSON lines in `logs/<process>.jsonl`, each with process, station, epoch and sequence: a gap is a line lost."""
+    path, sequence = state.logs / f"{process}.jsonl", itertools.count(1)
+
+    def numbered(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {**line, "sequence": next(sequence)}
+
     rotate(path)
     structlog.configure(
         processors=[
+            numbered,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),

@@ -20,7 +20,7 @@ TROUBLE = {  # reason → bit of the status word that tells the PLC of it for a 
         ("trigger_gap", "trigger_torn", "trigger_ring_overrun", "gate_restarted", "exposure_missed"), "missed_trigger"
     ),
 }
-MOST_SENT = 64  # verdicts whose way to the PLC is timed
+OUT_OF_TIME = {"exposed_late", "engine_late", "engine_busy", "too_many_waiting", "shed"}  # the deadline was missed
 
 
 def finish(gate: "Gate", part: Part, verdict: Verdict, reasons: list[Why], answer: Inspected | None) -> None:
@@ -38,8 +38,9 @@ def finish(gate: "Gate", part: Part, verdict: Verdict, reasons: list[Why], answe
     gate.presented.judged(part.trigger, part.number, kept)
     body = row(gate.station.name, mode, part, judged, whole, context(gate))
     lacks = [why.code for why in its.unproven] if its else []  # AUTO all the same: allow_provisional
-    gate.records.add("part", part.number, body | {"kept": kept, "unproven": lacks})
+    gate.records.add("part", part.number, body | {"kept": kept, "unproven": lacks, "taken": gate.deliveries.laps()})
     gate.counts[judged.verdict] += 1
+    gate.counts["missed"] += any(why.code in OUT_OF_TIME for why in judged.reasons)
     for bit in {TROUBLE[why.code] for why in judged.reasons if why.code in TROUBLE}:
         gate.trouble_ns[bit] = gate.clock.now_ns()
     if its is not None:
@@ -70,10 +71,7 @@ def tell_plc(gate: "Gate", part: Part, judged: Judged, answer: Inspected | None)
         session.send(result)
     except DeviceError as err:
         gate.plc_fault = err  # the PLC refuses the result if it comes too late
-    gate.sent_ns[trigger.number] = now
-    while len(gate.sent_ns) > MOST_SENT:
-        gate.sent_ns.pop(next(iter(gate.sent_ns)))
-    gate.last_part = {"part": part.number, "written_us": (gate.clock.now_ns() - trigger.seen_ns) // 1000}
+    gate.deliveries.sent(trigger, part.number, now, gate.clock.now_ns())
 
 
 def context(gate: "Gate") -> dict[str, Any]:

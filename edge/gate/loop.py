@@ -18,6 +18,7 @@ from edge.gate import admission, change_over, shedding, standing, status
 from edge.gate.alarms import Alarms, Change
 from edge.gate.commands import execute
 from edge.gate.counters import Counters
+from edge.gate.deliveries import Deliveries
 from edge.gate.finish import finish, not_inspected
 from edge.gate.journal import Journal
 from edge.gate.looks import BeltPosition, Look, arrival, looks_of
@@ -68,13 +69,12 @@ class Gate:
         self.recipe: int | None = None  # asked for at this station
         self.transport = Transport()
         self.counters = Counters()
+        self.deliveries = Deliveries()
         self.shedding = shedding.Shedding()
         self._reset_seen = True  # only a reset that begins in this gate's time acknowledges anything
-        self.counts: dict[str, int] = {verdict.value: 0 for verdict in Verdict} | {"late": 0, "anomalies": 0}
-        self.last_part: dict[str, int] = {}
+        self.counts: dict[str, int] = dict.fromkeys((*map(str, Verdict), "late", "anomalies", "missed"), 0)
         self.pictures: dict[str, str] = {}  # camera → SHA-256 of its last picture
         self.trouble_ns: dict[str, int] = {}  # bit of the status word → when it last had a cause
-        self.sent_ns: dict[int, int] = {}  # trigger number → when its verdict was written
         self._failures = 0
         self._next_poll_ns = clock.now_ns()
         self._looked_ns = 0
@@ -182,9 +182,8 @@ class Gate:
                 self.counters.seen(event.what)
                 self.react(self.reactions.confirmed(event.part_id, event.what))
             case Consumed():
-                if (sent := self.sent_ns.pop(event.number, None)) is not None:
-                    self.last_part["consumed_us"] = (event.seen_ns - sent) // 1000
-                    self.transport.consumed(sent, event.seen_ns)
+                if (sent := self.deliveries.consumed(event)) is not None:
+                    self.transport.consumed(sent.began_ns, event.seen_ns)
             case Session():
                 plc = {"epoch": event.plc_epoch, "number": event.number, "parts": event.parts}
                 plc["confirmed"] = event.confirmed
@@ -387,6 +386,7 @@ class Gate:
             self.keep()
         change_over.go_on(self)
         self.counters.look(self)
+        self.deliveries.look(self)
         self._tell_pages()
 
     def tell(self, changes: list[Change], **more: Any) -> None:
@@ -416,4 +416,5 @@ def run(state: StateFolder, progress: Progress, held_fd: int | None) -> None:
         progress.mark("gate")
         gate.round()
     gate.counters.tell(gate)
+    gate.deliveries.tell(gate)
     gate.log.info("stopped", held=len(gate.records.held))

@@ -101,7 +101,7 @@ def message(gate: "Gate", sequence: int, now_ns: int) -> GateState:
     state, its, view = gate.engine.state, gate.engine.recipe(), gate.plc.plc if gate.plc else None
     plc: dict[str, Any] = {"uri": gate.station.plc.uri, "linked": gate.plc_fault is None and view is not None}
     if view is not None:
-        plc |= {"parts": view.parts, "rejects": view.rejects, "timeouts": view.timeouts, "last": gate.last_part}
+        plc |= {"parts": view.parts, "rejects": view.rejects, "timeouts": view.timeouts, "last": gate.deliveries.last}
         plc["transport_ms"] = gate.transport.worst_ms
     why_not, until_ns = unmet(gate), gate.modes.until_ns
     return GateState(

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, StateSetMetricFamily
 
@@ -15,6 +17,8 @@ from edge.web.reader import Reader
 from vocabulary import LedgerError, Mode, Verdict
 
 BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0)
+SHARES = (0.5, 0.99, 0.999, 1.0)
+NEWEST = 10_000  # parts: the least of which p99.9 says something
 PAGE_BYTES = 4096
 PLC_COUNTERS = {"parts": "triggers given", "rejects": "parts rejected", "timeouts": "parts without a verdict in time"}
 
@@ -29,6 +33,7 @@ class Metrics:
             "jidoka_lap_seconds", "Poll that saw the trigger → end of this lap.", ["lap"], buckets=BUCKETS_S,
             registry=self.registry,
         )  # fmt: skip
+        self._newest: dict[str, deque[int]] = {}  # lap → microseconds
         self.registry.register(self)
         feed.on_part = self.part
 
@@ -38,8 +43,12 @@ class Metrics:
 
     def part(self, body: dict[str, Any]) -> None:
         """One part as recorded."""
-        for lap, us in body["laps_us"].items():
+        laps = [*body["laps_us"].items()]
+        for taken in body.get("taken", []):  # the last laps of parts before it
+            laps += [("written", taken["written_us"]), ("consumed", taken["consumed_us"])]
+        for lap, us in laps:
             self.laps.labels(lap).observe(us / 1e6)
+            self._newest.setdefault(lap, deque(maxlen=NEWEST)).append(us)
 
     def collect(self) -> Iterator[Metric]:
         """What is true now."""
@@ -49,6 +58,12 @@ class Metrics:
         yield parts
         what = "Pictures that should have been kept and were not, since the recorder started."
         yield CounterMetricFamily("jidoka_pictures_not_kept", what, value=self.feed.not_kept)
+        what = "The laps of the last 10,000 parts as they were; quantile 1 is the longest."
+        lasted = GaugeMetricFamily("jidoka_lap_quantile_seconds", what, labels=["lap", "quantile"])
+        for lap, newest in self._newest.items():
+            for share, seconds in zip(SHARES, np.quantile(newest, SHARES, method="higher") / 1e6, strict=True):
+                lasted.add_metric([lap, f"{share:g}"], float(seconds))
+        yield lasted
         yield from self._gate()
         yield from self._machine()
 
@@ -73,6 +88,8 @@ class Metrics:
         yield alarms
         yield GaugeMetricFamily("jidoka_forced_signals", "Signals forced in SETUP.", value=len(gate.forced))
         yield CounterMetricFamily("jidoka_late_answers", "Recorded, never applied.", value=gate.counts.get("late", 0))
+        missed = gate.counts.get("missed", 0)
+        yield CounterMetricFamily("jidoka_deadline_misses", "Parts that time ran out for.", value=missed)
         shed = CounterMetricFamily("jidoka_shed", "Given up under load, since the gate started.", labels=["what"])
         for what, key in (("parts", "shed"), ("ok_pictures", "pictures_shed")):
             shed.add_metric([what], gate.counts.get(key, 0))

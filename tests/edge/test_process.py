@@ -1,13 +1,15 @@
 """What gate and engine have in common must never make them wait for a disk."""
 
 import contextlib
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from edge import process
-from edge.process import LogFile, Progress
+from edge.process import LogFile, Progress, start_log
+from edge.settings import StateFolder
 
 
 def test_a_log_whose_disk_hangs_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,6 +38,19 @@ def test_the_last_lines_are_written_before_a_process_ends(tmp_path: Path) -> Non
     log.close()
     assert (tmp_path / "log").read_text().splitlines() == [str(k) for k in range(100)]
     assert log.lost == 0
+
+
+def test_each_line_of_a_log_says_whose_it_is_and_is_numbered(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    state.make()
+    log = start_log(state, "gate", "EL-3", 77)
+    for text in ("one", "two"):
+        log.info(text)
+    logger = log._logger._file  # type: ignore[attr-defined]
+    logger.close()
+    lines = [json.loads(line) for line in (state.logs / "gate.jsonl").read_text().splitlines()]
+    assert [(line["event"], line["sequence"]) for line in lines] == [("one", 1), ("two", 2)]
+    assert {(line["process"], line["station"], line["epoch"]) for line in lines} == {("gate", "EL-3", 77)}
 
 
 def test_a_disk_that_refuses_is_counted_and_survived() -> None:

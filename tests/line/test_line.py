@@ -27,6 +27,10 @@ def test_every_part_is_judged_and_all_accounts_agree(line: LineUnderTest) -> Non
     assert by_label["ng"].count("OK") == 0
     assert by_label["ok"].count("OK") > 15
     assert verify(line.state.ledger)["parts"] == 30
+    answered = {row["part"]: row["laps_us"].get("answered", 0) for row in line.rows()}
+    taken = [lap for row in [*line.rows(), *line.events("verdicts_taken")] for lap in row["taken"]]
+    assert sorted(lap["part"] for lap in taken) == sorted(answered)
+    assert all(answered[lap["part"]] < lap["written_us"] <= lap["consumed_us"] for lap in taken)
 
 
 def test_nothing_passes_while_the_engine_is_killed_and_it_comes_back(line: LineUnderTest) -> None:

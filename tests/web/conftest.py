@@ -117,7 +117,7 @@ class Station:
                 heat.tobytes() if heat is not None else b"", dict(self.counts), 0,
             )  # fmt: skip
             self._tell("recorder", live)
-        self.gate["last"] = {"part": number, "written_us": 31_600, "consumed_us": 4000}
+        self.gate["last"] = {"part": number, "written_us": 31_600, "consumed_us": 35_600}
         return sha256
 
     def end(self) -> None:
@@ -144,7 +144,8 @@ class Station:
         return GateState(
             1, self.sequence, time.monotonic_ns(), its["mode"], "AUTO", its["ready"], its["unmet"], its["banner"],
             "cell", 1,
-            {"uri": "modbus://x", "linked": True, "last": its["last"]}, dict(self.counts), 0.5, 190.0,
+            {"uri": "modbus://x", "linked": True, "last": its["last"]},
+            {**self.counts, "missed": its.get("missed", 0)}, 0.5, 190.0,
             its.get("alarms", []), its.get("forced", {}), None, {1: "cell"},
         )  # fmt: skip
 

@@ -62,9 +62,15 @@ def metric(web: Web, name: str, **labels: str) -> float | None:
 
 
 def test_metrics_say_what_the_state_says(station: Station, web: Web) -> None:
+    station.gate["missed"] = 3
     for number, verdict in enumerate(["OK", "NG", "NG", "NOT_INSPECTED"], 1):
-        station.show(number, verdict)
+        before = {"part": number - 1, "written_us": 31_600, "consumed_us": 30_000 + number * 2_000}
+        station.show(number, verdict, taken=[before] if number > 1 else [])
     wait_until(lambda: metric(web, "jidoka_parts_total", verdict="NOT_INSPECTED") == 1, "the last part")
+    assert metric(web, "jidoka_lap_seconds_count", lap="consumed") == 3
+    consumed = [metric(web, "jidoka_lap_quantile_seconds", lap="consumed", quantile=one) for one in ("0.5", "1")]
+    assert consumed == [0.036, 0.038]
+    assert metric(web, "jidoka_deadline_misses_total") == 3
     assert [metric(web, "jidoka_parts_total", verdict=one) for one in ("OK", "NG", "RECHECK")] == [1, 2, 0]
     assert metric(web, "jidoka_lap_seconds_count", lap="answered") == 4
     assert metric(web, "jidoka_ready") == metric(web, "jidoka_station_up") == 1

@@ -148,7 +148,7 @@ function showLaps(gate) {
   const laps = Object.entries(part.laps_us), last = gate?.plc.last ?? {};
   if (last.part === part.part) {
     if (last.written_us !== undefined) laps.push(["written", last.written_us]);
-    if (last.consumed_us !== undefined) laps.push(["consumed", last.written_us + last.consumed_us]);
+    if (last.consumed_us !== undefined) laps.push(["consumed", last.consumed_us]);
   }
   const key = `${part.part} ${laps.length} ${language}`;
   if ($("laps").dataset.key === key) return;
