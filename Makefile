@@ -33,7 +33,7 @@ test: .venv/.test lint
 
 # The long form of tests/torture: 200 kills at random, another seed each day; recorder and page frozen for ten minutes.
 torture: .venv/.test
-	TORTURE_KILLS=200 TORTURE_STOPPED_S=600 TORTURE_SEED=$${TORTURE_SEED:-$$(date +%Y%m%d)} $(BIN)/pytest -s --timeout 3600 tests/torture
+	TORTURE_KILLS=200 TORTURE_STOPPED_S=600 TORTURE_TAKT_S=0.05 TORTURE_SEED=$${TORTURE_SEED:-$$(date +%Y%m%d)} $(BIN)/pytest -s --timeout 3600 tests/torture
 
 bench: .venv/.test
 	$(BIN)/python -m benchmarks

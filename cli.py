@@ -129,8 +129,9 @@ def doctor(
 @app.command()
 def process(name: str, state: State = STATE, fd: Inherited = None, progress_fd: Inherited = None) -> None:
     """One process of a station whose state folder exists: gate, engine, recorder or web."""
-    from edge.realtime import hurry
+    from edge.realtime import give_way, hurry
 
+    give_way(name)
     if name in ("gate", "engine"):
         hurry(helpers_stay_normal=name == "engine")
     from edge.process import Progress, only_one
@@ -313,6 +314,27 @@ def camera_grab(
     show(grab(uri, count, out), json)
 
 
+@camera_app.command("calibrate")
+def camera_calibrate(
+    station: Path,
+    name: Annotated[str, typer.Argument(help="A wired camera of the station, which must not run.")],
+    parts: Annotated[int, typer.Option(min=3, help="Parts to send, one at a time on an empty belt.")] = 10,
+    for_s: Annotated[float, typer.Option(min=1, help="How long to wait for them.")] = 600.0,
+    quiet_s: Annotated[float, typer.Option(min=0.05, help="So long without anything: the belt is empty.")] = 1.0,
+    write: Annotated[bool, typer.Option("--write", help="Put the offset into station.toml.")] = False,
+    state: State = STATE,
+    json: AsJson = False,
+) -> None:
+    """How long, or how far, behind its trigger a wired camera exposes. Parts get no verdict meanwhile."""
+    from edge.calibrate import calibrate, words
+    from edge.settings import StateFolder
+
+    folder = StateFolder(state)
+    result = calibrate(station, name, folder, parts=parts, for_s=for_s, quiet_s=quiet_s, write=write, progress=progress)
+    show(result, json, words(result))
+    raise typer.Exit(0 if result["passed"] else 1)
+
+
 @light_app.command("probe")
 def light_probe(uri: str, json: AsJson = False) -> None:
     """Who the controller is and what each channel does; changes nothing."""
@@ -369,6 +391,7 @@ def plc_simulate(
     stage: Annotated[Path | None, typer.Option(help="Folder that is what the camera sees.")] = None,
     stage_at: Annotated[list[str] | None, typer.Option(help="COUNTS:DIR: what a camera further along sees.")] = None,
     wire: Annotated[Path | None, typer.Option(help="Socket of a simwire: camera that the part sensor fires.")] = None,
+    wire_after_s: Annotated[float, typer.Option(min=0, help="Belt time from the part sensor to that edge.")] = 0.0,
     parts: int | None = None,
     takt_s: float = 0.5,
     jitter: float = 0.0,
@@ -397,7 +420,7 @@ def plc_simulate(
             travel_s=travel_s, deadline_ms=deadline_ms, scan_ms=scan_ms, wait_ready_s=wait_ready_s,
             faults=fault or [], seed=seed, endpoints=endpoints, observe_key=observe_key,
             reset_after_s=reset_after_s, recheck_lane=recheck_lane, bypass_key=bypass_key, allow_setup=allow_setup,
-            further=stage_at or [],
+            further=stage_at or [], wire_after_s=wire_after_s,
         ),
         json,
     )  # fmt: skip

@@ -118,7 +118,7 @@ class WiredCamera(StationCamera):
             lease.release()
             self._begin()
             return
-        if (why := self._unfit(frame)) is not None:
+        if (why := unfit(self.name, frame, by_encoder=self.by_encoder)) is not None:
             lease.release()
             self.lost(why)
             return
@@ -128,21 +128,22 @@ class WiredCamera(StationCamera):
         at = frame.encoder if self.by_encoder and frame.encoder is not None else frame.exposed_ns
         join.frame(index, at, lease, self.clock.now_ns())
 
-    def _unfit(self, frame: Frame) -> DeviceError | None:
-        """A camera that can't say where its exposures belong is not used at all."""
-        if self.by_encoder:
-            if frame.encoder is None:
-                return Unsupported(self.name, "its frames have no encoder count", "another trigger_source or camera")
-        elif frame.clock == "host" or frame.device_frame_id is None:
-            what = "its frames have neither time nor number of the exposure"
-            return Unsupported(self.name, what, "trigger_source encoder or software, or PTP and frame numbers")
-        return None
-
     def _whole(self, lease: Lease) -> Lease:
         if lease.frame.status == "ok":
             return lease
         lease.release()
         raise DeviceTimeout(self.name, "incomplete frame", "check cable and bandwidth")
+
+
+def unfit(camera: str, frame: Frame, *, by_encoder: bool) -> DeviceError | None:
+    """A camera that can't say where its exposures belong is not used at all."""
+    if by_encoder:
+        if frame.encoder is None:
+            return Unsupported(camera, "its frames have no encoder count", "another trigger_source or camera")
+    elif frame.clock == "host" or frame.device_frame_id is None:
+        what = "its frames have neither time nor number of the exposure"
+        return Unsupported(camera, what, "trigger_source encoder or software, or PTP and frame numbers")
+    return None
 
 
 class JoinFailed(DeviceTimeout):

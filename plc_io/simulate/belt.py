@@ -64,6 +64,8 @@ class Belt:
         self.staged_for: int | None = None
         self.edges = account.parts  # of the part sensor
         self.unpublished: deque[tuple[float, int, int, bool]] = deque()  # due, edge, encoder, ghost
+        self.unfired: deque[tuple[float, bool, float]] = deque()  # due, deliver, late_ms
+        self.wire_after_s = 0.0  # how far behind the part sensor the camera's own edge is
         self.unregistered: deque[float] = deque()  # gate positions of parts that the PLC does not know
         self.counts = {"refused": 0, "late": 0, "duplicates": 0, "watchdog": 0, "unknown": 0}
         self.rejects = sum(piece.routed == "rejected" for piece in account.pieces)
@@ -102,6 +104,9 @@ class Belt:
         self._gate()
         if self.running and self.feeding and not self._enough:
             self._feed(now)
+        while self.wire is not None and self.unfired and self.position >= self.unfired[0][0]:
+            _, deliver, late_ms = self.unfired.popleft()
+            self.wire.fire(self._encoder(), now, deliver=deliver, late_ms=late_ms)
         while self.unpublished and self.position >= self.unpublished[0][0]:
             self._trigger(*self.unpublished.popleft()[1:], now)
         self._outputs(now)
@@ -158,7 +163,7 @@ class Belt:
         if self.wire is not None and "exposure_missing" not in faults:
             late_ms = faults.get("exposure_late", 0.0) * 1e3
             for _ in range(2 if "exposure_doubled" in faults else 1):
-                self.wire.fire(self._encoder(), now, deliver="exposure_lost" not in faults, late_ms=late_ms)
+                self.unfired.append((self.position + self.wire_after_s, "exposure_lost" not in faults, late_ms))
         for fault in [fault for fault in self.faults if fault.part == edge]:
             self._fail(fault, now)
         if "trigger_missing" in faults:

@@ -33,7 +33,7 @@ def simulate(
     wire: Path | None, account: Path,
     travel_s: float, deadline_ms: int, scan_ms: float, wait_ready_s: float | None, faults: list[str], seed: int,
     endpoints: Path | None, observe_key: bool, reset_after_s: float | None, recheck_lane: bool,
-    bypass_key: bool, allow_setup: bool, further: list[str],
+    bypass_key: bool, allow_setup: bool, further: list[str], wire_after_s: float,
 ) -> dict[str, Any]:  # fmt: skip
     """Run until `parts` have left the belt since the account began, or SIGTERM. Returns the machine's summary.
 
@@ -50,7 +50,7 @@ def simulate(
         deadline_s=deadline_ms / 1e3, faults=script, seed=seed, observe_key=observe_key,
     )  # fmt: skip
     belt.reset_after_s, belt.recheck_lane = reset_after_s, recheck_lane
-    belt.bypass_key, belt.allow_setup = bypass_key, allow_setup
+    belt.bypass_key, belt.allow_setup, belt.wire_after_s = bypass_key, allow_setup, wire_after_s
     belt.further = [parse_further(text, COUNTS_PER_S) for text in further]
     if belt.further and stage is None:
         raise SettingsError("--stage-at", "say with --stage what the first camera sees")

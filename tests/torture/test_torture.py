@@ -305,10 +305,9 @@ def test_the_time_of_day_may_jump_a_day_either_way(line: LineUnderTest, monkeypa
 
 
 def test_busy_neighbours_cost_no_invariant(line: LineUnderTest) -> None:
-    """Four processes that want both cores, and one that takes memory and touches it again and again."""
-    hog = "import time\nwhile True: pass"
-    eater = "x = bytearray(2_000_000_000)\nwhile True:\n    for k in range(0, len(x), 4096): x[k] = 1"
-    busy = [subprocess.Popen([sys.executable, "-c", code]) for code in [hog] * 4 + [eater]]
+    """Four processes that want both cores, each with a cache's worth of memory that it touches again and again."""
+    hog = "x = bytearray(64_000_000)\nwhile True:\n    for k in range(0, len(x), 4096): x[k] = 1"
+    busy = [subprocess.Popen([sys.executable, "-c", hog]) for _ in range(4)]
     try:
         line.start_machine(60)
         line.start_station()
