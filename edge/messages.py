@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-VERSION = 3
+VERSION = 4
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -289,12 +289,28 @@ class FrameReady(Message, frozen=True):
 
 
 class PicturesDropped(Message, frozen=True):
-    """Engine → recorder: pictures that it could not hand over."""
+    """Engine → recorder: pictures that it could not hand over. The answer is `PicturesNamed`."""
 
     epoch: int
+    sequence: int  # +1 per PicturesDropped and PicturesHanded
     why: str  # no_slot, too_large, recorder_absent, recorder_behind
     parts: list[int]  # the first of them
     count: int
+
+
+class PicturesHanded(Message, frozen=True):
+    """Engine → another recorder: what the one before was given last. What of it is not there died with that one."""
+
+    epoch: int
+    sequence: int
+    pictures: list[tuple[int, str, str]]  # part, SHA-256, verdict
+
+
+class PicturesNamed(Message, frozen=True):
+    """Recorder → engine: what it was told of lost pictures up to this sequence is in rows on disk."""
+
+    epoch: int
+    sequence: int
 
 
 class Release(Message, frozen=True):
@@ -345,5 +361,6 @@ class Live(Message, frozen=True):
 Any_: TypeAlias = (
     Hello | Inspect | Inspected | Ping | ChangeOver | Command | Commanded
     | EngineRecipes | EngineState | Welcome | Reserve | Reserved | Record | Committed
-    | RecorderState | FrameRing | FrameReady | PicturesDropped | Release | GateState | Live
+    | RecorderState | FrameRing | FrameReady | PicturesDropped | PicturesHanded | PicturesNamed | Release
+    | GateState | Live
 )  # fmt: skip

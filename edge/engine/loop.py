@@ -10,40 +10,32 @@ import structlog
 from edge.certificate import p999_ms, proven_ms, why_not
 from edge.channel import Channel, ChannelClosed, connect
 from edge.engine.cameras import StationCamera
-from edge.engine.inspect import Answer, Look, inspect_part
+from edge.engine.inspect import Answer, inspect_part
 from edge.engine.last_good import LastGood
 from edge.engine.lights import Lights
 from edge.engine.recipes import ReadyRecipe, load_recipes
+from edge.engine.recorder_link import RecorderLink
 from edge.engine.wired import WiredCamera
 from edge.messages import (
     ChangeOver,
     EngineRecipes,
     EngineState,
-    FrameReady,
-    FrameRing,
     Hello,
     Inspect,
     Inspected,
-    PicturesDropped,
     Ping,
     RecipeState,
-    Release,
     Why,
 )
 from edge.process import Progress, Stop, new_epoch, start_log
 from edge.realtime import lift_helpers, policy, raise_priority
 from edge.recipe import Recipe
-from edge.ring import RingWriter
 from edge.settings import StateFolder
 from vocabulary import Clock, InspectionError, MonotonicClock, Verdict
 
-SLOTS = 16  # pictures the recorder may be behind: 0.8 s at 20 parts/s; a commit's worst fsync was 250 ms
-SLOT_BYTES = 6 << 20  # 5 megapixels grey, 2 in colour; a larger picture is judged but not kept (told)
 IDLE_PROOF_NS = 2_000_000_000  # design §2: golden vector and camera probe every 2 s of idleness, also keeps caches warm
 PUMP_S = 0.02  # frames that come unasked are taken in at least so often; a driver buffers five
 HELPERS_BELOW = 10  # priority steps from the engine down to its cameras' threads
-NAMED = 200  # parts named of those whose picture is not kept
-MAX_MAP_BYTES = 128 << 10  # a score map larger than this stays at home: it must fit one message
 
 
 class Engine:
@@ -67,10 +59,9 @@ class Engine:
         self.lights = Lights(self.station.lights, clock)
         self.unproven: dict[str, list[Why]] = {}  # by recipe, once `arm` has got its rights
         self.active = self._named(self.station.recipe)
-        self.ring = RingWriter(SLOTS, SLOT_BYTES)
-        self.dropped: dict[str, tuple[list[int], int]] = {}  # reason → first parts, how many; until told
+        self.hello = Hello("engine", self.epoch, os.getpid())
+        self.recorder = RecorderLink(state, self.hello)
         self.gate: Channel | None = None
-        self.recorder: Channel | None = None
         self.degraded: list[str] = []
         self.lifted = 0  # camera starts whose threads have their priority
         self.model_fault: InspectionError | None = None
@@ -88,13 +79,13 @@ class Engine:
         """Serve whoever has something; prove the models and cameras when idle."""
         self._connect()
         self._lift_camera_threads()
-        peers = [peer for peer in (self.gate, self.recorder) if peer is not None]
+        peers = [peer for peer in (self.gate, self.recorder.channel) if peer is not None]
         wired = any(camera.wired for camera in self.cameras.values())
         readable, _, _ = select.select(peers, [], [], min(wait_s, PUMP_S) if wired else wait_s)
         for camera in self.cameras.values():
             camera.pump()
-        if self.recorder in readable:
-            self._hear_recorder()
+        if self.recorder.channel in readable:
+            self.recorder.hear()
         if self.gate in readable:
             self._hear_gate()
         elif self.clock.now_ns() - self.last_work_ns > IDLE_PROOF_NS:
@@ -133,7 +124,7 @@ class Engine:
             self._tell_gate(message)
             if request.spare or message.verdict != Verdict.OK:
                 for look in sorted(answer.looks.values(), key=lambda look: look.share):  # a page shows the last one
-                    self._hand_over(request.part, look, message.verdict)
+                    self.recorder.hand_over(request.part, look, message.verdict)
         self.last_work_ns = self.clock.now_ns()
 
     def tell_state(self, sequence: int) -> None:
@@ -147,9 +138,9 @@ class Engine:
         self.lights.close()
         for camera in self.cameras.values():
             camera.close()
-        for peer in (self.gate, self.recorder):
-            if peer is not None:
-                peer.close()
+        self.recorder.close()
+        if self.gate is not None:
+            self.gate.close()
 
     def _lift_camera_threads(self) -> None:
         """Frames and lights must not wait behind a busy page: their threads run just below the engine."""
@@ -205,24 +196,13 @@ class Engine:
         return False
 
     def _connect(self) -> None:
-        hello = Hello("engine", self.epoch, os.getpid())
         if self.gate is None:
             self.gate = connect(self.state.socket("gate"))
-            self._tell_gate(hello)
+            self._tell_gate(self.hello)
             known = {one.loaded.recipe.number: self._described(one) for one in self.recipes.values()}
             self._tell_gate(EngineRecipes(self.epoch, known))
             self.tell_state(0)
-        if self.recorder is None:
-            self.recorder = connect(self.state.socket("recorder"))
-            if self.recorder is None:
-                return
-            try:
-                self.ring.release_all()
-                self.recorder.send(hello)
-                self.recorder.send(FrameRing(self.epoch, SLOTS, SLOT_BYTES), self.ring.fd)
-                self._tell_dropped()
-            except ChannelClosed:
-                self._lose_recorder()
+        self.recorder.try_connect()
 
     def _hear_gate(self) -> None:
         try:
@@ -237,49 +217,6 @@ class Engine:
         except ChannelClosed:
             self._lose_gate()
 
-    def _hear_recorder(self) -> None:
-        try:
-            while self.recorder is not None and (message := self.recorder.receive()) is not None:
-                if isinstance(message, Release):
-                    self.ring.release(message.slot, message.generation)
-        except ChannelClosed:
-            self._lose_recorder()
-
-    def _hand_over(self, part: int, look: Look, verdict: str) -> None:
-        """A picture that finds no slot or no recorder is not kept, and the recorder told; no part waits for it."""
-        place = "recorder_absent" if self.recorder is None else self.ring.put(look.image)
-        if self.recorder is None or isinstance(place, str):
-            return self._dropped(str(place), part)
-        fits = look.map is not None and look.map.nbytes <= MAX_MAP_BYTES
-        shape = (int(look.map.shape[0]), int(look.map.shape[1])) if look.map is not None and fits else None
-        data = look.map.tobytes() if look.map is not None and fits else b""
-        its = look.picture
-        ready = FrameReady(
-            self.epoch, part, *place, its.camera, its.sha256, its.width, its.height, its.channels, verdict, shape, data
-        )
-        try:
-            if not self.recorder.send(ready):
-                self.ring.release(*place)
-                self._dropped("recorder_behind", part)
-        except ChannelClosed:
-            self._lose_recorder()
-            self._dropped("recorder_absent", part)
-
-    def _dropped(self, why: str, part: int) -> None:
-        """Told when the recorder reads again; `dropped` holds parts by reason, the first NAMED and a count."""
-        parts, count = self.dropped.get(why, ([], 0))
-        self.dropped[why] = (parts if len(parts) == NAMED else [*parts, part]), count + 1
-        self._tell_dropped()
-
-    def _tell_dropped(self) -> None:
-        try:
-            for why, (parts, count) in list(self.dropped.items()):
-                if self.recorder is None or not self.recorder.send(PicturesDropped(self.epoch, why, parts, count)):
-                    return
-                del self.dropped[why]
-        except ChannelClosed:
-            self._lose_recorder()
-
     def _tell_gate(self, message: Hello | EngineRecipes | EngineState | Inspected) -> None:
         if self.gate is None:
             return
@@ -292,12 +229,6 @@ class Engine:
         if self.gate is not None:
             self.gate.close()
             self.gate = None
-
-    def _lose_recorder(self) -> None:
-        if self.recorder is not None:
-            self.recorder.close()
-            self.recorder = None
-            self.ring.release_all()
 
 
 def unproven(ready: ReadyRecipe, state: StateFolder, scheduled: str) -> list[Why]:

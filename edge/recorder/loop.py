@@ -22,6 +22,8 @@ from edge.messages import (
     Hello,
     Live,
     PicturesDropped,
+    PicturesHanded,
+    PicturesNamed,
     Record,
     RecorderState,
     Release,
@@ -72,6 +74,9 @@ class Recorder:
         self.due: float | None = None  # when the group is committed
         self.ring: RingReader | None = None
         self.maps: OrderedDict[int, FrameReady] = OrderedDict()
+        self._heard = self._naming = (
+            0  # sequence of the engine's last word of lost pictures; up to it the next commit has rows
+        )
         self._events = 0
         self.counts = self.ledger.counts()
         self.live_sequence = 0
@@ -144,6 +149,10 @@ class Recorder:
         for epoch, sequence in {record.epoch: record.sequence for record in group}.items():
             for gate in self.peers_of("gate"):
                 self._send(gate, Committed(epoch, sequence))
+        if self._naming:
+            for engine in self.peers_of("engine"):
+                self._send(engine, PicturesNamed(self.epoch, self._naming))
+            self._naming = 0
         for body in new:
             if body["kind"] == "part":
                 self.counts[body["verdict"]] = self.counts.get(body["verdict"], 0) + 1
@@ -191,6 +200,9 @@ class Recorder:
                 self._picture(peer, message)
             case PicturesDropped():
                 self.not_kept.add(message.why, message.parts, message.count)
+                self._heard = message.sequence
+            case PicturesHanded():
+                self._lost_with(message)
             case Command():
                 self._send(peer, self._commanded(message))
             case _:
@@ -233,6 +245,8 @@ class Recorder:
             if self.pending:  # a full disk: where the ledger stands can't be told yet; the gate comes again
                 self._drop(peer)
                 return
+        if hello.role == "engine":
+            self._heard = self._naming = 0
         self.peers[peer] = hello.role
         self.log.info("peer", role=hello.role, pid=hello.pid)
         if hello.role == "gate":
@@ -278,6 +292,14 @@ class Recorder:
         while len(self.maps) > MAPS:
             self.maps.popitem(last=False)
 
+    def _lost_with(self, handed: PicturesHanded) -> None:
+        """A recorder that was killed had pictures in hand: the parts are named."""
+        for part, sha256, verdict in handed.pictures:
+            wanted = self.archive.keep(sha256, verdict) is not None and sha256 not in self.pictures.unfinished
+            if wanted and not self.archive.path(sha256).exists():
+                self.not_kept.add("recorder_died", [part])
+        self._heard = handed.sequence
+
     def _show(self, body: dict[str, object]) -> None:
         part = body["part"]
         frame = self.maps.pop(part, None) if isinstance(part, int) else None
@@ -316,7 +338,7 @@ class Recorder:
     def _tell_not_kept(self, *, last: bool = False) -> None:
         """A row of the ledger that names the parts."""
         if (found := self.not_kept.row(last=last)) is not None:
-            count, parts = found
+            (count, parts), self._naming = found, self._heard
             reasons = ", ".join(f"{why} ({len(named)} named)" for why, named in parts.items())
             self._event("pictures_not_kept", f"{count} pictures were not kept: {reasons}", count=count, parts=parts)
 
@@ -336,7 +358,9 @@ class Recorder:
         return [peer for peer, its in self.peers.items() if its == role]
 
     def _send(
-        self, peer: Channel, message: Committed | Commanded | Reserved | Release | Live | Welcome | RecorderState
+        self,
+        peer: Channel,
+        message: Committed | Commanded | Reserved | Release | PicturesNamed | Live | Welcome | RecorderState,
     ) -> None:
         try:
             if not peer.send(message) and not isinstance(message, Live):

@@ -66,7 +66,8 @@ def test_recorder_and_page_that_stand_still_cost_no_row(line: LineUnderTest) -> 
     holds(line, result)
     assert line.inspects_again()
     told = line.events("pictures_not_kept")
-    named, count = {part for row in told for part in row["parts"]}, sum(row["count"] for row in told)
+    named = {part for row in told for parts in row["parts"].values() for part in parts}
+    count = sum(row["count"] for row in told)
     unkept = {row["part"] for row in line.rows() if row["verdict"] == "NG" and not kept(line, row)}
     assert unkept <= named if len(named) == count else len(unkept) <= count
 
