@@ -112,10 +112,12 @@ def run(asked: argparse.Namespace, root: Path) -> None:
             watch.start()
             its.finished(within_s=2 * asked.parts * asked.takt_s + 120)
             watch.join()
+            recorder = its.metrics()
             references["after, one a takt, pages and clients open"] = bare(its, asked.reference_runs, asked.takt_s)
         assert its.line is not None
         machine = its.line.result()
     report(asked, its, machine, watch, references, others.said)
+    print("/metrics at the end: " + "; ".join(f"{name.removeprefix('jidoka_')} {value:g}" for name, value in recorder))
 
 
 def report(

@@ -92,6 +92,21 @@ class Rig:
         self.line.popen.wait(within_s)
         time.sleep(0.5)  # the last group of rows
 
+    def metrics(self) -> list[tuple[str, float]]:
+        """What `/metrics` says of commits, rows held and pictures not kept, while the station runs."""
+        wanted = (
+            "jidoka_commit_quantile",
+            "jidoka_records_held",
+            "jidoka_pictures_not_kept_total",
+            "jidoka_deadline_m",
+        )
+        address = urlsplit(self.url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+        connection.close()
+        return [(name, float(value)) for name, value in (one.rsplit(" ", 1) for one in lines if one.startswith(wanted))]
+
     def accounts(self) -> tuple[list[Toml], list[Toml], Toml]:
         """The machine's rows, the ledger's, and how they agree; the station has been stopped."""
         return read_account(self.account), part_rows(self.folder.ledger), reconcile(self.folder.ledger, self.account)

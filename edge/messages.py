@@ -356,6 +356,7 @@ class Live(Message, frozen=True):
     map_f32: bytes
     shift: dict[str, int]  # verdict counts of the ledger since the recorder started, by verdict
     not_kept: int  # pictures that should have been kept, since the recorder started
+    commit_us: int  # how long the commit of its group took
 
 
 Any_: TypeAlias = (

@@ -26,6 +26,7 @@ class Records:
         self.welcome: Welcome | None = None  # the first one: where the ledger stood when this gate began
         self.notes: list[Why] = []  # of the recorder, for every page
         self.held: deque[Record] = deque()  # not yet on disk, oldest first
+        self.most_held = 0  # since this gate began
         self._unsent: deque[Record] = deque()  # the last of `held`, which this recorder has not been given yet
         self._ranges: deque[tuple[int, int]] = deque()
         self._asked = False
@@ -49,6 +50,7 @@ class Records:
         record = Record(self.hello.epoch, self._sequence, kind, part, body)
         self.journal.add(record, [*self._left_over, *self.held])
         self.held.append(record)
+        self.most_held = max(self.most_held, len(self.held))
         self._unsent.append(record)
         self._send_held()
 

@@ -116,7 +116,9 @@ def message(gate: "Gate", sequence: int, now_ns: int) -> GateState:
         its.name if its else "",
         state.recipe if state else 0,
         plc,
-        gate.counts | {"shed": gate.shedding.parts, "pictures_shed": gate.shedding.pictures},
+        gate.counts
+        | {"shed": gate.shedding.parts, "pictures_shed": gate.shedding.pictures}
+        | {"held": len(gate.records.held), "held_most": gate.records.most_held},
         its.takt_s if its else 0.0,
         gate.deadline_ms(its),
         gate.alarms.listed(),

@@ -137,7 +137,7 @@ class Recorder:
 
     def commit(self) -> None:
         """Put the group on disk and tell who waits for it; on failure keep everything and try again soon."""
-        group, self.due = self.pending, None
+        group, self.due, began_ns = self.pending, None, time.monotonic_ns()
         try:
             new = self.ledger.append((r.kind, r.part, r.epoch, r.sequence, r.body) for r in group)
         except LedgerError as err:
@@ -145,7 +145,7 @@ class Recorder:
             self.stuck = err
             self.due = time.monotonic() + (0 if self.disk.release() else RETRY_S)
             return
-        self.pending, self.stuck = [], None
+        self.pending, self.stuck, took_us = [], None, (time.monotonic_ns() - began_ns) // 1000
         for epoch, sequence in {record.epoch: record.sequence for record in group}.items():
             for gate in self.peers_of("gate"):
                 self._send(gate, Committed(epoch, sequence))
@@ -156,7 +156,7 @@ class Recorder:
         for body in new:
             if body["kind"] == "part":
                 self.counts[body["verdict"]] = self.counts.get(body["verdict"], 0) + 1
-                self._show(body)
+                self._show(body, took_us)
 
     def close(self) -> None:
         """Take what was still said, commit, let go."""
@@ -300,15 +300,13 @@ class Recorder:
                 self.not_kept.add("recorder_died", [part])
         self._heard = handed.sequence
 
-    def _show(self, body: dict[str, object]) -> None:
+    def _show(self, body: dict[str, object], commit_us: int) -> None:
         part = body["part"]
         frame = self.maps.pop(part, None) if isinstance(part, int) else None
         self.live_sequence += 1
         picture, shape, data = (frame.sha256, frame.map_shape, frame.map_f32) if frame else (None, None, b"")
-        lost = self.not_kept.total
-        self.lives.append(
-            Live(self.live_sequence, time.monotonic_ns(), body, picture, shape, data, dict(self.counts), lost)
-        )
+        lost, now = self.not_kept.total, time.monotonic_ns()
+        self.lives.append(Live(self.live_sequence, now, body, picture, shape, data, dict(self.counts), lost, commit_us))
         self._tell_page()
 
     def _tell_page(self) -> None:

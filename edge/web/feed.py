@@ -37,7 +37,7 @@ class Feed:
         self._hello = Hello("web", new_epoch(), os.getpid())
         self._peers: dict[str, Channel] = {}
         self._next_try = 0.0
-        self.on_part: Callable[[dict[str, Any]], None] = lambda body: None  # told of every part
+        self.on_part: Callable[[Live], None] = lambda live: None  # told of every part
         self.version = 0  # +1 at each piece of news
         self._news = asyncio.Event()
 
@@ -111,7 +111,7 @@ class Feed:
             case Live():
                 self.part, self.part_ns, self.counts = part_view(message), message.now_ns, message.shift
                 self.not_kept = message.not_kept
-                self.on_part(message.body)
+                self.on_part(message)
                 self._stamps.append(datetime.fromisoformat(self.part["utc"]))
                 answered, deadline = self.part["laps_us"].get("answered"), self.part["deadline_us"]
                 if answered is not None and deadline is not None:

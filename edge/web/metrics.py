@@ -5,12 +5,12 @@ import shutil
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, StateSetMetricFamily
 
+from edge.messages import Live
 from edge.settings import StateFolder
 from edge.web.feed import Feed
 from edge.web.reader import Reader
@@ -33,6 +33,7 @@ class Metrics:
             "jidoka_lap_seconds", "Poll that saw the trigger → end of this lap.", ["lap"], buckets=BUCKETS_S,
             registry=self.registry,
         )  # fmt: skip
+        self._commits: deque[int] = deque(maxlen=NEWEST)  # microseconds, of each part's group
         self._newest: dict[str, deque[int]] = {}  # lap → microseconds
         self.registry.register(self)
         feed.on_part = self.part
@@ -41,10 +42,11 @@ class Metrics:
         """The exposition format."""
         return generate_latest(self.registry)
 
-    def part(self, body: dict[str, Any]) -> None:
+    def part(self, live: Live) -> None:
         """One part as recorded."""
-        laps = [*body["laps_us"].items()]
-        for taken in body.get("taken", []):  # the last laps of parts before it
+        self._commits.append(live.commit_us)
+        laps = [*live.body["laps_us"].items()]
+        for taken in live.body.get("taken", []):  # the last laps of parts before it
             laps += [("written", taken["written_us"]), ("consumed", taken["consumed_us"])]
         for lap, us in laps:
             self.laps.labels(lap).observe(us / 1e6)
@@ -61,9 +63,14 @@ class Metrics:
         what = "The laps of the last 10,000 parts as they were; quantile 1 is the longest."
         lasted = GaugeMetricFamily("jidoka_lap_quantile_seconds", what, labels=["lap", "quantile"])
         for lap, newest in self._newest.items():
-            for share, seconds in zip(SHARES, np.quantile(newest, SHARES, method="higher") / 1e6, strict=True):
-                lasted.add_metric([lap, f"{share:g}"], float(seconds))
+            for share, seconds in quantiles(newest):
+                lasted.add_metric([lap, share], seconds)
         yield lasted
+        what = "How long the commits of the last 10,000 parts took; quantile 1 is the longest."
+        commits = GaugeMetricFamily("jidoka_commit_quantile_seconds", what, labels=["quantile"])
+        for share, seconds in quantiles(self._commits):
+            commits.add_metric([share], seconds)
+        yield commits
         yield from self._gate()
         yield from self._machine()
 
@@ -88,6 +95,10 @@ class Metrics:
         yield alarms
         yield GaugeMetricFamily("jidoka_forced_signals", "Signals forced in SETUP.", value=len(gate.forced))
         yield CounterMetricFamily("jidoka_late_answers", "Recorded, never applied.", value=gate.counts.get("late", 0))
+        held = GaugeMetricFamily("jidoka_records_held", "Rows that are not on disk yet.", labels=["when"])
+        for when, key in (("now", "held"), ("most", "held_most")):
+            held.add_metric([when], gate.counts.get(key, 0))
+        yield held
         missed = gate.counts.get("missed", 0)
         yield CounterMetricFamily("jidoka_deadline_misses", "Parts that time ran out for.", value=missed)
         shed = CounterMetricFamily("jidoka_shed", "Given up under load, since the gate started.", labels=["what"])
@@ -124,6 +135,14 @@ class Metrics:
             if (resident := resident_bytes(pid)) is not None:
                 memory.add_metric([name], resident)
         yield memory
+
+
+def quantiles(us: deque[int]) -> list[tuple[str, float]]:
+    """SHARES of them in words, in seconds; none of none."""
+    if not us:
+        return []
+    found = np.quantile(us, SHARES, method="higher") / 1e6
+    return [(f"{share:g}", float(seconds)) for share, seconds in zip(SHARES, found, strict=True)]
 
 
 def processes(endpoints: Path) -> list[tuple[str, int]]:

@@ -114,7 +114,7 @@ class Station:
             heat = score_map() if sha256 else None
             live = Live(
                 self.sequence, time.monotonic_ns(), body, sha256, (28, 28) if sha256 else None,
-                heat.tobytes() if heat is not None else b"", dict(self.counts), 0,
+                heat.tobytes() if heat is not None else b"", dict(self.counts), 0, 2_000 * number,
             )  # fmt: skip
             self._tell("recorder", live)
         self.gate["last"] = {"part": number, "written_us": 31_600, "consumed_us": 35_600}
@@ -145,7 +145,7 @@ class Station:
             1, self.sequence, time.monotonic_ns(), its["mode"], "AUTO", its["ready"], its["unmet"], its["banner"],
             "cell", 1,
             {"uri": "modbus://x", "linked": True, "last": its["last"]},
-            {**self.counts, "missed": its.get("missed", 0)}, 0.5, 190.0,
+            {**self.counts, "missed": its.get("missed", 0), "held": 2, "held_most": 7}, 0.5, 190.0,
             its.get("alarms", []), its.get("forced", {}), None, {1: "cell"},
         )  # fmt: skip
 

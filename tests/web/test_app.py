@@ -71,6 +71,8 @@ def test_metrics_say_what_the_state_says(station: Station, web: Web) -> None:
     consumed = [metric(web, "jidoka_lap_quantile_seconds", lap="consumed", quantile=one) for one in ("0.5", "1")]
     assert consumed == [0.036, 0.038]
     assert metric(web, "jidoka_deadline_misses_total") == 3
+    assert [metric(web, "jidoka_commit_quantile_seconds", quantile=one) for one in ("0.5", "1")] == [0.006, 0.008]
+    assert [metric(web, "jidoka_records_held", when=one) for one in ("now", "most")] == [2, 7]
     assert [metric(web, "jidoka_parts_total", verdict=one) for one in ("OK", "NG", "RECHECK")] == [1, 2, 0]
     assert metric(web, "jidoka_lap_seconds_count", lap="answered") == 4
     assert metric(web, "jidoka_ready") == metric(web, "jidoka_station_up") == 1
