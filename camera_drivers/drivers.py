@@ -25,6 +25,7 @@ DRIVERS = {  # scheme → module, class
     "rtsps": ("camera_drivers.stream", "RtspsCamera"),
     "video": ("camera_drivers.stream", "VideoCamera"),
     "uvc": ("camera_drivers.uvc", "UvcCamera"),
+    "gentl": ("camera_drivers.gentl", "GentlCamera"),
     "gige": ("camera_drivers.gige", "GigeCamera"),
 }
 GROUP = "jidoka.cameras"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import genicam
 import pytest
 
 from tests.camera_drivers import gige_peer, rtsp_peer
@@ -48,8 +49,8 @@ def rtsp() -> Iterator[Peer]:
 
 
 @contextlib.contextmanager
-def demo(state: Path, uri: str) -> Iterator["subprocess.Popen[str]"]:
-    command = [*JIDOKA, "demo", "--headless", "--json", "--port", "0", "--parts", str(PARTS), "--takt-s", "0.5"]
+def demo(state: Path, uri: str, parts: int = PARTS) -> Iterator["subprocess.Popen[str]"]:
+    command = [*JIDOKA, "demo", "--headless", "--json", "--port", "0", "--parts", str(parts), "--takt-s", "0.5"]
     with subprocess.Popen([*command, "--state", str(state), "--camera", uri], stdout=subprocess.PIPE, text=True) as it:
         try:
             yield it
@@ -94,6 +95,15 @@ def test_a_camera_pulled_and_plugged_in_again(
     assert accounts["reconciled"]
     assert 2 <= sum(accounts["not_inspected"].values()) < PARTS - 5
     assert verdicts(state)[-1] in ("OK", "NG", "RECHECK"), "the last part was judged again"
+
+
+def test_a_camera_behind_a_gentl_producer(tmp_path: Path) -> None:
+    state, cti = tmp_path / "d", Path(genicam.__file__).with_name("viky.cti")
+    with demo(state, f"gentl:{cti}#1", 14) as process:
+        accounts = result(process)
+    assert accounts["triggers"] == accounts["verdicts"] == accounts["ledger_rows"] == 14
+    assert accounts["reconciled"]
+    assert len([one for one in verdicts(state) if one in ("OK", "NG", "RECHECK")]) >= 7
 
 
 def test_a_camera_that_is_not_there_is_named(tmp_path: Path) -> None:

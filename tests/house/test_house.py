@@ -51,13 +51,14 @@ def test_each_room_has_a_readme_of_one_screen(folder: str) -> None:
 
 
 def test_the_vendor_sdks_are_imported_in_one_file_each() -> None:
-    homes: dict[str, set[str]] = {"pypylon": set(), "gi": set(), "pymodbus": set()}
+    homes: dict[str, set[str]] = {name: set() for name in ("pypylon", "gi", "harvesters", "genicam", "pymodbus")}
     for path in ROOT.glob("*/**/*.py"):
         if path.relative_to(ROOT).parts[0] in ("tests", "benchmarks", ".venv", "build"):
             continue
         for name in imports_of(path) & set(homes):
             homes[name].add(path.relative_to(ROOT).as_posix())
     assert homes["pypylon"] == {"camera_drivers/basler.py"}
+    assert homes["harvesters"] == homes["genicam"] == {"camera_drivers/gentl.py"}
     assert homes["gi"] == {"camera_drivers/gige.py"}
     assert {home for home in homes["pymodbus"] if "/simulate/" not in home} == {"plc_io/modbus.py"}
 
