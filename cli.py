@@ -46,13 +46,13 @@ def show(result: dict[str, Any], as_json: bool, text: str = "") -> None:
         print(text or "\n".join(f"{key}: {value}" for key, value in result.items()))
 
 
-def box(region: str | None) -> tuple[int, int, int, int] | None:
-    """`--region` as numbers. Raises SettingsError."""
+def box(region: str | None, option: str = "--region") -> tuple[int, int, int, int] | None:
+    """A region as numbers. Raises SettingsError."""
     if region is None:
         return None
     numbers = [int(word) if word.strip().isascii() and word.strip().isdigit() else -1 for word in region.split(",")]
     if len(numbers) != 4 or min(numbers) < 0 or min(numbers[2:]) < 1:
-        raise SettingsError(f"--region {region!r}", "x,y,width,height in whole pixels, e.g. 40,0,120,120")
+        raise SettingsError(f"{option} {region!r}", "x,y,width,height in whole pixels, e.g. 40,0,120,120")
     return numbers[0], numbers[1], numbers[2], numbers[3]
 
 
@@ -264,6 +264,20 @@ def recipe_placement(
     from training.placement import teach_placement
 
     result = teach_placement(data, out, empty)
+    show(result, json)
+
+
+@recipe_app.command("health")
+def recipe_health(
+    data: Annotated[Path, typer.Option(help="Good pictures of one camera; those of subset=train are used.")],
+    out: Annotated[Path, typer.Option(help="The reference to write, beside recipe.toml.")],
+    patch: Annotated[str | None, typer.Option(help="x,y,width,height of a grey patch in every picture.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Teach what a camera's pictures look like: light, focus, blur; prints limits and the recipe's lines."""
+    from training.health import teach_health
+
+    result = teach_health(data, out, box(patch, "--patch"))
     show(result, json)
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import change_over, install, ledger, line, restarts, sustained, warm
+from benchmarks import change_over, health, install, ledger, line, restarts, sustained, warm
 
 SHORT: tuple[tuple[str, Callable[[list[str]], None], list[str]], ...] = (
     ("install", lambda _: install.main(), []),
@@ -12,6 +12,7 @@ SHORT: tuple[tuple[str, Callable[[list[str]], None], list[str]], ...] = (
     ("sustained", sustained.main, ["--seconds", "10", "--step", "0.7", "--tries", "1"]),
     ("restarts", restarts.main, ["--times", "2"]),
     ("change_over", change_over.main, ["--times", "20"]),
+    ("health", health.main, []),
     ("warm", warm.main, ["--gaps-s", "0.3", "3", "10", "--repeat", "3", "--parts", "300", "--rounds", "1"]),
     ("ledger", ledger.main, ["--rows", "300000"]),
 )

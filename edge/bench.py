@@ -115,13 +115,16 @@ def as_engine(real_time: RealTimeSettings) -> str:
 
 
 def looks(ready: ReadyRecipe) -> list[Callable[[], object]]:
-    """Part-present and locator of each camera that has them, on a picture of the taught part's place."""
+    """Picture health, part-present and locator of each camera that has them, on pictures of the taught size."""
     found: list[Callable[[], object]] = []
-    for camera, its in ready.loaded.placements.items():
-        look = its.background.copy()
-        rows, columns = its.template.shape
-        look[its.top : its.top + rows, its.left : its.left + columns] = its.template
-        whole = np.asarray(cv2.resize(look, (its.width, its.height)), np.uint8)
+    for its in ready.loaded.health.values():
+        picture = np.full((its.height, its.width), 100, np.uint8)
+        found.append(partial(its.measure, picture))
+    for camera, taught in ready.loaded.placements.items():
+        look = taught.background.copy()
+        rows, columns = taught.template.shape
+        look[taught.top : taught.top + rows, taught.left : taught.left + columns] = taught.template
+        whole = np.asarray(cv2.resize(look, (taught.width, taught.height)), np.uint8)
         found.append(partial(place, ready, camera, whole))
     return found
 

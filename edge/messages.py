@@ -90,6 +90,7 @@ class Picture(Message, frozen=True):
     exposure_us: float | None
     gain_db: float | None
     lost_before: int
+    health: dict[str, float] = {}  # figures of models/frame_health.py; empty: the recipe asks for none
 
 
 class ToolResult(Message, frozen=True):
@@ -169,6 +170,7 @@ class EngineState(Message, frozen=True):
     unmet: list[Why]  # empty: ready
     recipe: int  # the active one's number
     degraded: list[str]  # real-time rights that are missing
+    notes: list[Why] = []  # what is on its way to become a reason
 
 
 class ChangeOver(Message, frozen=True):

@@ -9,11 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from edge.messages import ReactionRule
+from edge.recipe_health import HealthSettings, read_health
 from edge.recipe_lights import NO_LIGHTS, RecipeLights, check_lights
+from edge.reference import read_reference
 from edge.settings import NAME, CameraSettings, LightSettings
 from edge.toml_files import Strict, read
+from models.frame_health import FrameHealth
 from models.placement import Placement, unpack
-from vocabulary import DataError, SettingsError
+from vocabulary import SettingsError
 
 
 class Line(Strict):
@@ -168,6 +171,7 @@ class Recipe(Strict):
     severity: Verdicts = Verdicts()
     picture_health: HealthOverride = HealthOverride()
     placement: dict[str, PlacementSettings] = Field(default_factory=dict)  # by camera
+    health: dict[str, HealthSettings] = Field(default_factory=dict)  # by camera
     shedding: Shedding = Shedding()
     reactions: list[Reaction] = Field(default_factory=lambda: list(NOT_INSPECTED_IN_A_ROW))
 
@@ -184,6 +188,7 @@ class Recipe(Strict):
 BY_CAMERA: dict[str, Callable[[Recipe], Iterable[str]]] = {  # tables whose keys are names of cameras
     "cameras": lambda recipe: recipe.cameras,
     "placement": lambda recipe: recipe.placement,
+    "health": lambda recipe: recipe.health,
 }
 
 
@@ -195,6 +200,7 @@ class LoadedRecipe:
     folder: Path
     sha256: str  # of the file
     placements: dict[str, Placement]  # by camera
+    health: dict[str, FrameHealth]  # by camera
 
     def package_path(self, tool: Tool) -> Path:
         """Where this tool's package lies."""
@@ -230,7 +236,8 @@ def read_recipe(
                 f"{path}: tools.{n}.defect_class: no class {tool.defect_class!r}", f"one of {', '.join(known)}"
             )
     placements = {camera: read_placement(path, recipe, camera) for camera in recipe.placement}
-    return LoadedRecipe(recipe, folder, hashlib.sha256(path.read_bytes()).hexdigest(), placements)
+    health = {camera: read_health(path, camera, its) for camera, its in recipe.health.items()}
+    return LoadedRecipe(recipe, folder, hashlib.sha256(path.read_bytes()).hexdigest(), placements, health)
 
 
 def read_placement(path: Path, recipe: Recipe, camera: str) -> Placement:
@@ -242,18 +249,7 @@ def read_placement(path: Path, recipe: Recipe, camera: str) -> Placement:
             raise SettingsError(
                 f"{field}.locate_px: tool {whole[0]!r} has no region", "give it one that follows the part"
             )
-    reference = path.parent / its.reference
-    try:
-        data = reference.read_bytes()
-    except OSError as err:
-        remedy = "make it: jidoka recipe placement"
-        raise SettingsError(f"{field}.reference: {reference}: {err.strerror}", remedy) from err
-    if (found := hashlib.sha256(data).hexdigest()) != its.sha256:
-        raise SettingsError(f"{field}.sha256: {reference.name} has {found[:16]}…", "copy the right file, or its hash")
-    try:
-        return unpack(str(reference), data)
-    except DataError as err:
-        raise SettingsError(f"{field}.reference: {err.what}", err.remedy) from err
+    return read_reference(field, path.parent / its.reference, its.sha256, unpack, "jidoka recipe placement")
 
 
 def refuse_doubles(path: Path, recipe: Recipe) -> None:

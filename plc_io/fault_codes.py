@@ -30,6 +30,7 @@ FAULT_CODES = {
     "light_lost": 221,
     "light_failed": 222,
     "light_refused": 223,
+    "picture_drifting": 224,
     "recorder_absent": 301,
     "recorder_behind": 302,
     "ledger_stuck": 303,

@@ -3,6 +3,7 @@
 request  _|‾|________________________________________
 expose       ▓ all cameras of the recipe
 frames        ▓▓▓▓
+healthy           ▓ taken as it was taught
 placed            ▓ one part, and where
 infer             ▓▓▓▓▓▓▓▓▓▓ tool after tool
 answer                      ▓     ^ deadline: the gate answers NOT_INSPECTED, whatever happens here
@@ -10,6 +11,8 @@ answer                      ▓     ^ deadline: the gate answers NOT_INSPECTED, 
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from camera_drivers.camera import Frame
 from edge.engine.cameras import StationCamera
@@ -104,12 +107,15 @@ def inspect_part(
         return answer
     try:
         frames = expose(request, [cameras[name] for name in request.cameras], lights, clock, leases, answer)
-        offsets = {name: placed(recipe, frame, answer) for name, frame in frames.items()}
+        fit = {name: frame for name, frame in frames.items() if healthy(recipe, frame, answer)}
+        if recipe.health:
+            answer.laps["healthy"] = clock.now_ns()
+        offsets = {name: placed(recipe, frame, answer) for name, frame in fit.items()}
         if recipe.loaded.placements:
             answer.laps["placed"] = clock.now_ns()
         for tool in [tool for tool in recipe.tools if tool.tool.camera in request.cameras]:
             camera = tool.tool.camera
-            if (offset := offsets[camera]) is not None:
+            if (offset := offsets.get(camera)) is not None:
                 judge(recipe.loaded.recipe, tool, offset, answer.looks[camera], frames[camera], answer)
     except JoinFailed as err:
         answer.fail(err.reason.code, str(err))
@@ -156,6 +162,17 @@ def expose(
 def latest_exposure_ns(frame: Frame) -> int:
     """A camera without a clock may have exposed at any time between the command and the frame's arrival."""
     return frame.arrived_ns if frame.clock == "host" else frame.exposed_ns
+
+
+def healthy(recipe: ReadyRecipe, frame: Frame, answer: Answer) -> bool:
+    """Is this picture taken as it was taught? The answer says why not; its figures go into the ledger."""
+    if (its := recipe.health.get(frame.camera)) is None:
+        return True
+    values, why_not = its.look(frame.image)
+    answer.looks[frame.camera].picture = replace(answer.looks[frame.camera].picture, health=values)
+    for why in why_not:
+        answer.fail(why.code, why.text)
+    return not why_not
 
 
 def placed(recipe: ReadyRecipe, frame: Frame, answer: Answer) -> Offset | None:

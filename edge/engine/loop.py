@@ -129,9 +129,10 @@ class Engine:
 
     def tell_state(self, sequence: int) -> None:
         """What the gate needs to know of us."""
-        self._tell_gate(
-            EngineState(self.epoch, sequence, self._unmet(), self.active.loaded.recipe.number, self.degraded)
-        )
+        number = self.active.loaded.recipe.number
+        drifts = [drift for one in self.active.health.values() if (drift := one.drift) is not None]
+        notes = [Why(drift.code, drift.text) for drift in drifts]
+        self._tell_gate(EngineState(self.epoch, sequence, self._unmet(), number, self.degraded, notes))
 
     def close(self) -> None:
         """Let go of the devices."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.engine.health import CameraHealth
 from edge.engine.last_good import LastGood, load_runner
 from edge.messages import Why
 from edge.recipe import LoadedRecipe, Tool, read_recipes
@@ -35,6 +36,7 @@ class ReadyRecipe:
     loaded: LoadedRecipe
     tools: list[ReadyTool]
     notes: list[Why]  # what is not as the recipe says
+    health: dict[str, CameraHealth]  # by camera
 
     @property
     def provisional(self) -> list[str]:
@@ -72,5 +74,9 @@ def load_recipes(
             override = loaded.recipe.picture_health.model_dump(exclude_none=True)
             tools.append(ReadyTool(tool, runner, runner.package.health_limits.with_(**override)))
             notes += [note] if note else []
-        ready[name] = ReadyRecipe(loaded, tools, notes)
+        health = {
+            camera: CameraHealth(camera, its, loaded.recipe.health[camera].drift_share)
+            for camera, its in loaded.health.items()
+        }
+        ready[name] = ReadyRecipe(loaded, tools, notes, health)
     return ready

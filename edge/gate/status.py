@@ -43,6 +43,7 @@ def lasting(gate: "Gate") -> list[Why]:
         text = f"the way to the PLC and back took {worst_ms:.1f} ms, plc.transport_ms allows {allowed_ms:g}"
         found.append(Why("transport_slow", f"{text}: raise it, or speed up scan, poll and network"))
     state = gate.engine.state
+    found += state.notes if state else []
     if missing := sorted({*gate.degraded, *(state.degraded if state else [])}):
         found.append(Why("degraded_timing", f"timing is degraded: missing {', '.join(missing)}"))
     if its is not None and (why := deadline_unproven(gate, its)):

@@ -34,6 +34,7 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self._commits: deque[int] = deque(maxlen=NEWEST)  # microseconds, of each part's group
+        self._health: dict[str, dict[str, float]] = {}  # of each camera's last picture
         self._newest: dict[str, deque[int]] = {}  # lap → microseconds
         self.registry.register(self)
         feed.on_part = self.part
@@ -45,6 +46,7 @@ class Metrics:
     def part(self, live: Live) -> None:
         """One part as recorded."""
         self._commits.append(live.commit_us)
+        self._health |= {one["camera"]: one.get("health", {}) for one in live.body["pictures"]}
         laps = [*live.body["laps_us"].items()]
         for taken in live.body.get("taken", []):  # the last laps of parts before it
             laps += [("written", taken["written_us"]), ("consumed", taken["consumed_us"])]
@@ -71,6 +73,11 @@ class Metrics:
         for share, seconds in quantiles(self._commits):
             commits.add_metric([share], seconds)
         yield commits
+        health = GaugeMetricFamily("jidoka_picture_health", "The last picture's figures.", labels=["camera", "figure"])
+        for camera, values in self._health.items():
+            for name, value in values.items():
+                health.add_metric([camera, name], value)
+        yield health
         yield from self._gate()
         yield from self._machine()
 

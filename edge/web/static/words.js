@@ -22,7 +22,7 @@ const WORDS = {
   "BYPASS: parts leave without inspection": ["旁路：工件未经检测放行", "BYPASS: Teile gehen ungeprüft weiter"], "OBSERVE: verdicts are recorded, not applied": ["观察：只记录判定，不执行", "BEOBACHTEN: Urteile werden nur aufgezeichnet"],
   "SETUP: no part is judged": ["调试：不判定工件", "EINRICHTEN: kein Teil wird beurteilt"], "OFFLINE: no link to the PLC": ["离线：与 PLC 无连接", "OFFLINE: keine Verbindung zur SPS"],
   "seen": ["触发", "gesehen"], "asked": ["请求", "gefragt"], "received": ["接收", "empfangen"], "exposed": ["曝光", "belichtet"], "arrived": ["到图", "Bild da"], "preprocessed": ["预处理", "vorbereitet"], "inferred": ["推理", "berechnet"],
-  "placed": ["定位", "gefunden"],
+  "placed": ["定位", "gefunden"], "healthy": ["图像检查", "Bild geprüft"],
   "decided": ["判定", "entschieden"], "answered": ["应答", "beantwortet"], "written": ["写入", "geschrieben"], "consumed": ["已取", "abgeholt"], "deadline": ["时限", "Frist"],
 };
 
@@ -37,6 +37,8 @@ const REASONS = {
   picture_flat: ["Picture without contrast", "图像无对比度", "Bild ohne Kontrast"],
   picture_saturated: ["Picture overexposed", "图像过曝", "Bild überbelichtet"],
   picture_blurred: ["Picture too blurred to judge", "图像模糊，无法判定", "Bild zu unscharf zum Beurteilen"],
+  picture_motion_blur: ["Picture smeared by motion", "图像有运动模糊", "Bild durch Bewegung verwischt"], light_uneven: ["Light uneven: a lamp, a shadow, dirt", "光照不均：灯、阴影或污物", "Licht ungleichmäßig: Lampe, Schatten, Schmutz"],
+  grey_patch_off: ["Light is not as taught (grey patch)", "光照与示教不符（灰度块）", "Licht nicht wie gelernt (Graufeld)"], picture_drifting: ["Pictures drift towards a limit", "图像正趋近限值", "Bilder driften auf eine Grenze zu"],
   camera_no_frame: ["No picture came", "没有收到图像", "Kein Bild gekommen"], camera_lost: ["Camera lost", "相机丢失", "Kamera verloren"], camera_failed: ["Camera failed", "相机故障", "Kamera gestört"],
   camera_not_ready: ["Camera not ready", "相机未就绪", "Kamera nicht bereit"], exposed_late: ["Exposed too late", "曝光过晚", "Zu spät belichtet"], model_failed: ["Model failed", "模型故障", "Modell gestört"],
   light_lost: ["Light lost", "光源丢失", "Licht verloren"], light_failed: ["Light failed", "光源故障", "Licht gestört"],
