@@ -328,6 +328,23 @@ def camera_grab(
     show(grab(uri, count, out), json)
 
 
+@camera_app.command("record")
+def camera_record(
+    uri: str,
+    count: Annotated[int, typer.Option(min=1, max=100_000)] = 100,
+    out: Annotated[Path, typer.Option(help="A new folder; replay it as folder:OUT.")] = Path("recorded"),
+    settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, e.g. exposure_us=2000.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Record frames without loss, with what the camera said of each (frames.csv)."""
+    from camera_drivers.drivers import bench_settings, camera
+    from camera_drivers.recording import record, write
+
+    one = camera(uri, uri.partition(":")[0])
+    frames = write(out, record(one, count, bench_settings(settings or [])))
+    show({"frames": frames, "out": str(out)}, json)
+
+
 @camera_app.command("calibrate")
 def camera_calibrate(
     station: Path,
@@ -608,6 +625,15 @@ def station_hold(
     from edge.settings import StateFolder
 
     told(command(StateFolder(state), "hold", str(part), keep_as, why=why, who=who, to="recorder"), json)
+
+
+@station_app.command("dump")
+def station_dump(why: WhyOption, who: WhoOption = "", state: State = STATE, json: AsJson = False) -> None:
+    """Write the last pictures of each camera to recordings/; replay them with folder:."""
+    from edge.command import command
+    from edge.settings import StateFolder
+
+    told(command(StateFolder(state), "dump", why=why, who=who, to="recorder"), json)
 
 
 @station_app.command("audit")

@@ -141,6 +141,20 @@ def grab_pictures(one: Camera, count: int, out: Path) -> tuple[dict[int, str], l
     return pictures, failed, settings
 
 
+def bench_settings(words: list[str]) -> Settings:
+    """`NAME=VALUE` as the driver wants it: a number where it is one. Raises SettingsError."""
+    found: Settings = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals and value):
+            raise SettingsError(f"--set {word!r}", "NAME=VALUE, e.g. exposure_us=2000")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
 def save(frame: Frame, path: Path) -> None:
     """One complete frame as PNG. Raises DeviceTimeout (incomplete), SettingsError (disk)."""
     if frame.status != "ok":

@@ -280,11 +280,7 @@ class FrameReady(Message, frozen=True):
     part: int
     slot: int
     generation: int
-    camera: str
-    sha256: str
-    width: int
-    height: int
-    channels: int
+    picture: Picture
     verdict: str
     map_shape: tuple[int, int] | None
     map_f32: bytes  # (h, w) float32, row by row; empty without a map

@@ -90,6 +90,19 @@ class PictureSettings(Strict):
     ballast_mb: int = Field(default=64, ge=0, description="a file given up for the ledger when the disk is full")
 
 
+AlarmKey = Annotated[str, Field(pattern="^[A-Za-z_]+$")]
+
+
+class RecordingSettings(Strict):
+    """`[recording]`: the last pictures of each camera, in the recorder's memory until somebody wants them on disk."""
+
+    frames: int = Field(default=0, ge=0, le=5_000, description="of each camera; 0: none. Each takes a picture's bytes")
+    on_alarms: list[AlarmKey] = Field(
+        default_factory=list, description="alarms that write them out, e.g. escape_seen, picture_drifting"
+    )
+    keep: int = Field(default=10, ge=1, le=1_000, description="dumps; then the oldest goes")
+
+
 class RealTimeSettings(Strict):
     """Which core belongs to whom, and the SCHED_FIFO priorities of design §2."""
 
@@ -123,6 +136,7 @@ class Station(Strict):
     plc: PlcSettings
     web: WebSettings = WebSettings()
     pictures: PictureSettings = PictureSettings()
+    recording: RecordingSettings = RecordingSettings()
     real_time: RealTimeSettings = RealTimeSettings()
 
 
@@ -150,6 +164,7 @@ class StateFolder:
         self.ledger = self.root / "ledger.sqlite"
         self.station_db = self.root / "station.sqlite"  # audit trail
         self.pictures = self.root / "pictures"
+        self.recordings = self.root / "recordings"  # the last pictures, as somebody or an alarm asked for them
         self.packages = self.root / "packages"
         self.logs = self.root / "logs"
         self.trust = self.root / "trust"

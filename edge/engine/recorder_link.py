@@ -80,9 +80,7 @@ class RecorderLink:
         shape = (int(look.map.shape[0]), int(look.map.shape[1])) if look.map is not None and fits else None
         data = look.map.tobytes() if look.map is not None and fits else b""
         its, epoch = look.picture, self.hello.epoch
-        ready = FrameReady(
-            epoch, part, *place, its.camera, its.sha256, its.width, its.height, its.channels, verdict, shape, data
-        )
+        ready = FrameReady(epoch, part, *place, its, verdict, shape, data)
         try:
             if self.channel.send(ready):
                 self._handed.append((part, its.sha256, verdict))

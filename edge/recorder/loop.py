@@ -37,6 +37,7 @@ from edge.recorder.archive import KEPT, Archive
 from edge.recorder.disk import Disk
 from edge.recorder.ledger import Ledger
 from edge.recorder.pictures import Done, NotKept, PictureThread
+from edge.recorder.recording import Recording
 from edge.recorder.scan import Walk
 from edge.ring import RingReader
 from edge.settings import StateFolder
@@ -63,6 +64,7 @@ class Recorder:
         self.archive = Archive(state.pictures, state.live, self.ledger.db, station.pictures, self.disk)
         self.pictures = PictureThread(self.archive.write)
         self.not_kept = NotKept()
+        self.recording = Recording(state.recordings, station.recording)
         self.walk = Walk(state.pictures, self.ledger.db, self.pictures.unfinished)
         self._walked = 0.0
         self.stuck: LedgerError | None = None  # why the last commit failed
@@ -117,6 +119,8 @@ class Recorder:
         elif self.not_kept.lately:
             notes.append(Why("pictures_not_kept", f"{self.not_kept.total} pictures not kept since the start"))
         self._tell_not_kept()
+        for event in self.recording.happened():
+            self._event(event[0], event[1], **event[2])
         for code in sorted(set(self.walk.bad.values())):
             bad = [sha256 for sha256, what in self.walk.bad.items() if what == code]
             notes.append(Why(code, f"{len(bad)} kept pictures, the first is {bad[0][:12]}: `jidoka ledger pictures`"))
@@ -154,6 +158,8 @@ class Recorder:
                 self._send(engine, PicturesNamed(self.epoch, self._naming))
             self._naming = 0
         for body in new:
+            if body.get("code") == "alarm_raised":
+                self._alarmed(body["key"])
             if body["kind"] == "part":
                 self.counts[body["verdict"]] = self.counts.get(body["verdict"], 0) + 1
                 self._show(body, took_us)
@@ -164,6 +170,9 @@ class Recorder:
             self._serve(peer, 10_000, to_the_end=True)
         self._enter(self.pictures.close())
         self._tell_not_kept(last=True)
+        self.recording.close()
+        for event in self.recording.happened():
+            self._event(event[0], event[1], **event[2])
         self.commit()
         self.ledger.close()
 
@@ -209,8 +218,14 @@ class Recorder:
                 self.log.warning("unexpected message", kind=type(message).__name__)
 
     def _commanded(self, command: Command) -> Commanded:
-        """`hold`: a part's pictures go into another retention class, HELD, GOLDEN or back to its verdict's."""
-        done, text = False, f"command {command.what!r}: the recorder knows hold"
+        """`hold`: a part's pictures go into another retention class. `dump`: the last pictures are written out."""
+        done, text = False, f"command {command.what!r}: the recorder knows hold and dump"
+        if command.what == "dump":
+            refused = self._dump(f"asked for by {command.who}: {command.why}")
+            done, text = (
+                not refused,
+                refused or "the last pictures are being written: the ledger tells when they are there",
+            )
         if command.what == "hold":
             try:
                 done, text = self._hold(int(command.name), command.value)
@@ -219,6 +234,15 @@ class Recorder:
         code = "command_done" if done else "command_refused"
         self._event(code, text, who=command.who, why=command.why, **command.trail())
         return Commanded(command.sequence, done, text)
+
+    def _dump(self, why: str) -> str:
+        """Begin to write the last pictures out; why not, or nothing."""
+        return self.recording.dump(utc_now().replace(":", "-"), why)
+
+    def _alarmed(self, key: str) -> None:
+        """What led to it may be worth keeping."""
+        if key in self.recording.settings.on_alarms and (refused := self._dump(f"alarm {key}")):
+            self._event("recording_failed", f"the last pictures were not written out: {refused}")
 
     def _hold(self, part: int, value: str) -> tuple[bool, str]:
         body = self.ledger.part(part)
@@ -281,11 +305,13 @@ class Recorder:
     def _picture(self, peer: Channel, frame: FrameReady) -> None:
         if self.ring is None:
             return
-        shape = (frame.height, frame.width) if frame.channels == 1 else (frame.height, frame.width, frame.channels)
+        its = frame.picture
+        shape = (its.height, its.width) if its.channels == 1 else (its.height, its.width, its.channels)
         image = self.ring.view(frame.slot, shape)
         self._send(peer, Release(frame.epoch, frame.slot, frame.generation))
         show = bool(self.peers_of("web"))
-        job = self.archive.wanted(frame.part, image, frame.sha256, frame.verdict, show=show)
+        self.recording.add(frame, image)
+        job = self.archive.wanted(frame.part, image, its.sha256, frame.verdict, show=show)
         if job is not None and not self.pictures.put(job) and job.retention is not None:
             self.not_kept.add("recorder_busy", [frame.part])
         self.maps[frame.part] = frame
@@ -304,7 +330,7 @@ class Recorder:
         part = body["part"]
         frame = self.maps.pop(part, None) if isinstance(part, int) else None
         self.live_sequence += 1
-        picture, shape, data = (frame.sha256, frame.map_shape, frame.map_f32) if frame else (None, None, b"")
+        picture, shape, data = (frame.picture.sha256, frame.map_shape, frame.map_f32) if frame else (None, None, b"")
         lost, now = self.not_kept.total, time.monotonic_ns()
         self.lives.append(Live(self.live_sequence, now, body, picture, shape, data, dict(self.counts), lost, commit_us))
         self._tell_page()

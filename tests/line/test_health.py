@@ -9,6 +9,7 @@ import numpy as np
 
 from edge.recorder.verify import rows
 from tests.line.conftest import JIDOKA, LATE, LineUnderTest, picture
+from tests.line.test_commands import say
 
 PARTS = 100
 LEFT = 0.6  # of the light, at the last part
@@ -36,7 +37,11 @@ def test_a_fading_light_is_an_alarm_before_it_costs_parts(line: LineUnderTest) -
     )
     health = {"reference": "health.json", "sha256": json.loads(done.stdout)["sha256"], "limits": {"light": [0.7, 1.3]}}
     line.start_machine(PARTS, plan=str(line.folder / "fading" / "parts.csv"))
-    line.start_station(extra={"health": {"top": health}})
+    line.start_station(
+        extra={"health": {"top": health}}, recording={"frames": 12, "on_alarms": ["picture_drifting"], "keep": 5}
+    )
+    line.wait_for_parts(15)
+    assert say(line, "dump", why="what does it look like?")[0] == 0
     result = line.finish()
     assert result["problems"] == []
     dark = [row for row in line.rows() if "picture_dark" in [why["code"] for why in row["reasons"]]]
@@ -51,3 +56,12 @@ def test_a_fading_light_is_an_alarm_before_it_costs_parts(line: LineUnderTest) -
     first_dark = next(n for n, row in enumerate(in_order) if row["kind"] == "part" and row["part"] == dark[0]["part"])
     assert told[0] < first_dark
     assert "light has used" in in_order[told[0]]["text"]
+    asked, alarmed = line.events("recording_written")
+    assert "what does it look like?" in asked["why"]
+    assert alarmed["why"] == "alarm picture_drifting"
+    seen = {picture["sha256"] for row in line.rows() for picture in row["pictures"]}
+    for one in (asked, alarmed):
+        with (line.state.recordings / one["folder"] / "top" / "frames.csv").open(newline="") as file:
+            recorded = list(csv.DictReader(file))
+        assert len(recorded) == one["pictures"] == 12
+        assert {row["sha256"] for row in recorded} <= seen
