@@ -328,6 +328,31 @@ def camera_grab(
     show(grab(uri, count, out), json)
 
 
+@camera_app.command("check")
+def camera_check(
+    uri: str,
+    triggers: Annotated[int, typer.Option(min=2, max=1_000_000)] = 1000,
+    rate: Annotated[float | None, typer.Option(min=0.01, help="Triggers a second; else one after another.")] = None,
+    most_ms: Annotated[float | None, typer.Option(min=0, help="What p99.9 of trigger → picture may be.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE, e.g. exposure_us=2000.")] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML file for the folder of this camera.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Acceptance test at the bench: lost triggers, timing, brightness, focus, network; with a report."""
+    from camera_drivers.check import check
+    from camera_drivers.check_report import html, table
+    from camera_drivers.drivers import bench_settings, camera
+
+    asked = bench_settings(settings or [])
+    if report is not None:
+        report.touch()  # refused now, not after the work
+    result = check(camera(uri, uri.partition(":")[0]), triggers, asked, rate, most_ms)
+    if report is not None:
+        report.write_text(html(result), encoding="utf-8")
+    show(result, json, table(result))
+    raise typer.Exit(0 if result["passed"] else 1)
+
+
 @camera_app.command("record")
 def camera_record(
     uri: str,
