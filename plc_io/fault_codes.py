@@ -31,6 +31,7 @@ FAULT_CODES = {
     "light_failed": 222,
     "light_refused": 223,
     "picture_drifting": 224,
+    "trigger_offset_drifting": 225,
     "recorder_absent": 301,
     "recorder_behind": 302,
     "ledger_stuck": 303,

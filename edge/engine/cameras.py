@@ -35,6 +35,11 @@ class StationCamera:
         """Why no part can be exposed now; None: it can."""
         return None if self.unmet is None else Reason("camera_not_ready", str(self.unmet))
 
+    @property
+    def drift(self) -> Reason | None:
+        """What is on its way to cost parts; None: nothing."""
+        return None
+
     def use(self, extra: Mapping[str, float | str], line: Line) -> None:
         """Settings of the active recipe on top of the station's; an open camera gets them now and stays open."""
         wanted = {**self.settings.settings, **extra}

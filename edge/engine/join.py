@@ -66,6 +66,7 @@ class State(Enum):
     JOINED = "joined"  # index − trigger number is known
 
 
+WEIGHT = 0.1  # of the newest part in the mean of how far exposures lie off their place
 WAIT = object()  # no answer yet
 AMBIGUOUS = Reason(
     "join_ambiguous",
@@ -86,6 +87,7 @@ class Join(Generic[T]):
         self.state = State.UNSURE
         self.base = 0  # index − trigger number, in JOINED
         self.ambiguities = 0
+        self.off = 0.0  # mean share of `half` by which exposures lie outside their triggers' interval: 1 is the end
         self._waiting: deque[Seen[T]] = deque()
         self._asked: tuple[int, int] | None = None  # epoch and number of the trigger that asked last
         self._last = now  # when something happened last
@@ -126,6 +128,7 @@ class Join(Generic[T]):
             return WAIT
         ahead = self._waiting[0]
         if ahead.index == expected and self._fits_alone(ahead, asked):
+            self._note(ahead, asked)
             return self._waiting.popleft().frame
         if ahead.index > expected and not any(self._fits(seen, asked) for seen in self._waiting):
             return Reason("frame_lost", f"the camera counted exposure {expected} and did not deliver it")
@@ -162,6 +165,12 @@ class Join(Generic[T]):
         early = self.place.after(asked.earliest + self.place.offset, seen.at)
         late = self.place.after(seen.at, asked.latest + self.place.offset)
         return early < self.place.half and late < self.place.half
+
+    def _note(self, seen: Seen[T], asked: Asked) -> None:
+        """A belt that slips or a sensor that moved shows here long before a part is lost to it."""
+        early = self.place.after(asked.earliest + self.place.offset, seen.at)
+        late = self.place.after(seen.at, asked.latest + self.place.offset)
+        self.off += WEIGHT * (max(early, late, 0) / self.place.half - self.off)
 
     def _fits_alone(self, seen: Seen[T], asked: Asked) -> bool:
         return self._fits(seen, asked) and sum(self._fits(other, asked) for other in self._waiting) == 1

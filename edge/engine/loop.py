@@ -130,7 +130,8 @@ class Engine:
     def tell_state(self, sequence: int) -> None:
         """What the gate needs to know of us."""
         number = self.active.loaded.recipe.number
-        drifts = [drift for one in self.active.health.values() if (drift := one.drift) is not None]
+        watched = [*self.active.health.values(), *self.cameras.values()]
+        drifts = [drift for one in watched if (drift := one.drift) is not None]
         notes = [Why(drift.code, drift.text) for drift in drifts]
         self._tell_gate(EngineState(self.epoch, sequence, self._unmet(), number, self.degraded, notes))
 

@@ -14,6 +14,9 @@ from vocabulary import Clock, DeviceError, DeviceTimeout, Reason, Unsupported
 QUIET_NS = 1_000_000_000  # at least so long without frame or trigger, before the section counts as empty
 
 
+DRIFT = 0.5  # of half the part spacing, the same as `jidoka camera calibrate` accepts
+
+
 class WiredCamera(StationCamera):
     """`trigger_source` plc_wired, sensor_wired (joined by time) or encoder."""
 
@@ -34,6 +37,14 @@ class WiredCamera(StationCamera):
         if self.join is not None:
             self.join.idle(self.clock.now_ns())
         return AMBIGUOUS if self.join is None or self.join.state is State.UNSURE else None
+
+    @property
+    def drift(self) -> Reason | None:
+        """Exposures that come nearer and nearer to the neighbour's."""
+        if self.join is None or self.join.off < DRIFT:
+            return None
+        text = f"camera {self.name}: exposures lie {self.join.off:.0%} of half a part spacing off their place"
+        return Reason("trigger_offset_drifting", text)
 
     def use(self, extra: Mapping[str, float | str], line: Line) -> None:
         """Another recipe has another spacing, or other settings, for which the camera was stopped and started."""

@@ -40,6 +40,10 @@ CONDITIONS = {  # reason code → priority (1: at once, 2: within the hour, 3: w
         "look at the light controller: too hot, switched off, set by somebody else; parts are rejected",
     ),
     "picture_drifting": (2, "clean lens and light, check the lamp's age, focus and mounting; parts are still judged"),
+    "trigger_offset_drifting": (
+        2,
+        "check sensor, belt and wire, then `jidoka camera calibrate`; parts are still judged",
+    ),
     "light_refused": (1, "mend [lights] of recipe or station.toml; parts of this recipe are rejected meanwhile"),
     "model_failed": (1, "activate the previous package; parts are rejected meanwhile"),
     "recipe_unknown": (1, "add the recipe, or let the PLC ask for one that is there"),

@@ -166,3 +166,13 @@ def test_encoder_counts_may_wrap_between_trigger_and_frame() -> None:
     join.frame(5, 12, "picture", 10_000)
     assert join.take(Asked(1, 1, 2**32 - 17, 2**32 - 17), 10_001) == "picture"
     assert join.state is State.JOINED
+
+
+@pytest.mark.parametrize(("off", "drifts"), [(0, False), (10, False), (30, True), (-30, True)])
+def test_exposures_that_lie_nearer_to_the_neighbour_are_noticed_before_any_is_lost(off: int, drifts: bool) -> None:
+    join: Join[int] = Join(Place(offset=30, half=40), QUIET, 0, counted=True)
+    for number in range(1, 41):
+        at = 1_000 + number * SPACING
+        join.frame(number, at + 30 + off, number, at + 60)
+        assert join.take(Asked(1, number, at, at), at + 60) == number
+    assert (join.off >= 0.5) is drifts

@@ -39,6 +39,7 @@ const REASONS = {
   picture_blurred: ["Picture too blurred to judge", "图像模糊，无法判定", "Bild zu unscharf zum Beurteilen"],
   picture_motion_blur: ["Picture smeared by motion", "图像有运动模糊", "Bild durch Bewegung verwischt"], light_uneven: ["Light uneven: a lamp, a shadow, dirt", "光照不均：灯、阴影或污物", "Licht ungleichmäßig: Lampe, Schatten, Schmutz"],
   grey_patch_off: ["Light is not as taught (grey patch)", "光照与示教不符（灰度块）", "Licht nicht wie gelernt (Graufeld)"], picture_drifting: ["Pictures drift towards a limit", "图像正趋近限值", "Bilder driften auf eine Grenze zu"],
+  trigger_offset_drifting: ["Exposures drift off their place", "曝光位置正在漂移", "Belichtungen wandern von ihrem Platz"],
   camera_no_frame: ["No picture came", "没有收到图像", "Kein Bild gekommen"], camera_lost: ["Camera lost", "相机丢失", "Kamera verloren"], camera_failed: ["Camera failed", "相机故障", "Kamera gestört"],
   camera_not_ready: ["Camera not ready", "相机未就绪", "Kamera nicht bereit"], exposed_late: ["Exposed too late", "曝光过晚", "Zu spät belichtet"], model_failed: ["Model failed", "模型故障", "Modell gestört"],
   light_lost: ["Light lost", "光源丢失", "Licht verloren"], light_failed: ["Light failed", "光源故障", "Licht gestört"],
