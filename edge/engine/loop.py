@@ -130,9 +130,8 @@ class Engine:
     def tell_state(self, sequence: int) -> None:
         """What the gate needs to know of us."""
         number = self.active.loaded.recipe.number
-        watched = [*self.active.health.values(), *self.cameras.values()]
-        drifts = [drift for one in watched if (drift := one.drift) is not None]
-        notes = [Why(drift.code, drift.text) for drift in drifts]
+        drifts = [one.drift for one in self.active.health.values()] + [one.drift for one in self.cameras.values()]
+        notes = [Why(drift.code, drift.text) for drift in drifts if drift is not None]
         self._tell_gate(EngineState(self.epoch, sequence, self._unmet(), number, self.degraded, notes))
 
     def close(self) -> None:
