@@ -19,7 +19,11 @@ FEATURES: dict[str, tuple[str, ...]] = {  # our setting → the vendor's feature
     "offset_y": ("OffsetY",),
     "exposure_us": ("ExposureTimeAbs", "ExposureTime"),  # the emulation has both and obeys the first (measured)
     "gain_db": ("Gain", "GainAbs"),  # GainRaw is no decibel: a camera with that alone has no gain_db
+    "black_level": ("BlackLevel", "BlackLevelAbs"),  # the camera's own unit
     "trigger_source": ("TriggerSource",),
+    "line_debounce_us": ("LineDebouncerTime", "LineDebouncerTimeAbs"),  # of the line that triggers
+    "exposure_active_line": ("LineSource",),  # this line is on while the sensor exposes: for a strobe or the PLC
+    "bandwidth_limit": ("DeviceLinkThroughputLimit",),  # bytes per second, so that several cameras share a cable
 }
 EMULATION_FOLDER = "image_folder"  # only the emulated camera has pictures to show
 EMULATION_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
@@ -41,6 +45,7 @@ class Features:
             if size in asked and self.node(offset) is not None:
                 self.node(offset).Value = 0  # an old offset would limit the size
         for name in (name for name in FEATURES if name in asked):
+            self.prepare(name, asked)
             values[name] = self.write(name, asked[name])
         return values
 
@@ -51,6 +56,30 @@ class Features:
         feature = next(found, None)
         return getattr(self.camera, feature) if feature else None
 
+    def prepare(self, name: str, asked: Mapping[str, float | str]) -> None:
+        """What must be chosen before this feature is the right one. Raises SettingsError."""
+        if self.node(name) is None:
+            return  # `write` says so
+        if name == "bandwidth_limit":
+            self.camera.DeviceLinkThroughputLimitMode.Value = "On"
+        if name == "line_debounce_us":
+            line = str(asked.get("trigger_source", "software"))
+            if line == "software":
+                what = f"camera {self.name}: line_debounce_us: no line triggers it"
+                raise SettingsError(what, "trigger_source = 'line1', or remove it")
+            self.choose_line(name, line)
+        if name == "exposure_active_line":
+            self.choose_line(name, str(asked[name]))
+            self.camera.LineMode.Value = "Output"
+
+    def choose_line(self, name: str, line: str) -> None:
+        """What is written next is this line's. Raises SettingsError."""
+        known = [str(one) for one in self.camera.LineSelector.Symbolics]
+        if line.capitalize() not in known:
+            remedy = f"one of {', '.join(one.lower() for one in known)}"
+            raise SettingsError(f"camera {self.name}: {name}: {line!r}", remedy)
+        self.camera.LineSelector.Value = line.capitalize()
+
     def write(self, name: str, value: float | str) -> float | str:
         """Write one setting, read it back. Raises SettingsError naming it."""
         pylon, node = self.pylon, self.node(name)
@@ -58,6 +87,9 @@ class Features:
             raise SettingsError(f"camera {self.name}: {name}: this camera has no such feature", "remove it")
         wrong = (pylon.OutOfRangeException, pylon.InvalidArgumentException, pylon.AccessException)
         try:
+            if name == "exposure_active_line":
+                node.Value = "ExposureActive"
+                return str(self.camera.LineSelector.Value).lower()
             if name == "trigger_source":
                 node.Value = str(value).capitalize()  # software, line1 → Software, Line1
                 return str(node.Value).lower()

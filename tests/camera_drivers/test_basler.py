@@ -45,6 +45,9 @@ class TestBaslerCamera(CameraContract):
             ("pixel_format", "Mono7"),
             ("pixel_format", "RGB16Packed"),  # the camera has it, we do not
             ("trigger_source", "line99"),
+            ("exposure_active_line", "line99"),
+            ("line_debounce_us", 10.0),  # the emulation has none
+            ("bandwidth_limit", -1.0),
             ("nonsense", 1.0),
         ]
 
@@ -93,6 +96,14 @@ class TestBaslerCamera(CameraContract):
             camera.trigger(1)
         with pytest.raises(DeviceTimeout):
             camera.next_frame(0.01)
+
+    def test_a_line_tells_when_the_sensor_exposes_and_the_cable_is_shared(self, camera: BaslerCamera) -> None:
+        asked = {"exposure_active_line": "line2", "bandwidth_limit": 100_000_000.0, "black_level": 4.0}
+        assert camera.configure(asked).values == {**asked, "trigger_source": "software"}
+        device = camera.sdk_camera
+        device.LineSelector.Value = "Line2"
+        assert (device.LineMode.Value, device.LineSource.Value) == ("Output", "ExposureActive")
+        assert device.DeviceLinkThroughputLimitMode.Value == "On"
 
     def test_a_whole_picture_fits_after_a_small_one_with_an_offset(self, make: Make) -> None:
         camera = make()
