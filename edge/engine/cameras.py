@@ -12,7 +12,7 @@ from edge.settings import CameraSettings
 from vocabulary import DeviceError, DeviceTimeout, InspectionError, Reason
 
 ROUNDING = 0.05  # cameras round to their own steps; a value further off was not taken
-BACKOFF_S = (0.2, 0.5, 1, 2, 5)  # between attempts to open a lost camera
+BACKOFF_S = (0.2, 0.5, 1, 2, 3)  # between attempts to open a lost camera: back within 5 s, opening included
 
 
 class StationCamera:
