@@ -29,9 +29,9 @@ def test_each_scheme_makes_its_driver(scheme: str) -> None:
 
 
 def test_an_unknown_scheme_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match="folder, sim, simwire, basler, rtsp, rtsps, video, uvc, gige"):
+    with pytest.raises(SettingsError, match="folder, sim, simwire, basler, rtsp, rtsps, video, uvc, gentl, gige"):
         camera("plate:42", "top")
-    with pytest.raises(SettingsError, match="folder, sim, simwire, basler, rtsp, rtsps, video, uvc, gige"):
+    with pytest.raises(SettingsError, match="folder, sim, simwire, basler, rtsp, rtsps, video, uvc, gentl, gige"):
         discover("plate")
     with pytest.raises(SettingsError) as caught:
         camera("rstp://user:s3cret@camera/line", "top")

@@ -98,8 +98,9 @@ def test_a_camera_pulled_and_plugged_in_again(
 
 
 def test_a_camera_behind_a_gentl_producer(tmp_path: Path) -> None:
+    """The red one: the green ball has no contrast in the channel that counts as light."""
     state, cti = tmp_path / "d", Path(genicam.__file__).with_name("viky.cti")
-    with demo(state, f"gentl:{cti}#1", 14) as process:
+    with demo(state, f"gentl:{cti}#0", 14) as process:
         accounts = result(process)
     assert accounts["triggers"] == accounts["verdicts"] == accounts["ledger_rows"] == 14
     assert accounts["reconciled"]
