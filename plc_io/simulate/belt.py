@@ -1,5 +1,6 @@
 """The machine between two scans: belt, camera sensor, shift register, rejecter, sensors, counters."""
 
+import math
 import random
 from collections import deque
 from dataclasses import dataclass
@@ -94,7 +95,8 @@ class Belt:
     def scan(self, now: float, elapsed: float) -> None:
         """One PLC cycle: inputs, logic, outputs."""
         if self.running and now >= self.stopped_until and self._halted_at is None:
-            self.position += elapsed
+            free_to = min((one.free_to() for one in self.further), default=math.inf)
+            self.position = max(self.position, min(self.position + elapsed, free_to))
         self.registers.greet_vision()
         self._watch(now)
         while (taken := self.registers.take_result()) is not None:
@@ -152,6 +154,8 @@ class Belt:
             self.next_at = self.meant_at = self.position + pause_s
             return
         self.edges = edge
+        for one in self.further:
+            one.comes(self.position)
         self.lateness_ms = (self.position - self.next_at) * 1e3
         gap = self.takt_s * (1 + self.chance.uniform(-self.jitter, self.jitter))
         least = self.takt_s * (1 - self.jitter)  # a late trigger never brings the next part nearer than the belt can

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from plc_io.simulate.account import Account, Planned
 from plc_io.simulate.belt import Belt
+from plc_io.simulate.further import FurtherStage
 from plc_io.simulate.registers import Registers
 from plc_io.simulate.stage import Stage
 from tests.plc_io.raw_modbus import RawModbus
@@ -292,6 +293,44 @@ def test_a_part_stays_before_the_camera_for_half_the_least_spacing_after_its_tri
             if belt.done:
                 break
         account.close()
+
+
+@given(
+    delays_s=st.lists(st.floats(0, 0.35), min_size=1, max_size=7),
+    scans_s=st.lists(st.sampled_from([0.002] * 8 + [0.01, 0.07, 0.15, 0.3]), min_size=1, max_size=40),
+    jitter=st.sampled_from([0.0, 0.2]),
+    behind_s=st.sampled_from([0.04, 0.17, 0.31]),
+)
+def test_a_part_is_before_the_camera_further_along_when_the_belt_says_so(
+    delays_s: list[float], scans_s: list[float], jitter: float, behind_s: float
+) -> None:
+    """For half the least spacing: however late the scan comes and however long the picture takes, the belt waits."""
+    first, stage, takt_s = SlowStage([0.0]), SlowStage(delays_s), 0.1
+    plan = [Planned(str(k), "ok", "", str(k).encode()) for k in range(1, 31)]
+    with tempfile.TemporaryDirectory() as folder:
+        account = Account(Path(folder) / "account")
+        belt = Belt(
+            Registers(), account, plan, cast("Stage", first), None, parts=30, takt_s=takt_s, jitter=jitter,
+            travel_s=behind_s + 0.3, deadline_s=0.08, faults=[], seed=1, observe_key=False,
+        )  # fmt: skip
+        belt.further = [FurtherStage(behind_s, cast("Stage", stage))]
+        belt.running = True
+        arrivals: list[float] = []
+        seen = set()
+        for elapsed in itertools.cycle(scans_s):
+            first.now = stage.now = stage.now + elapsed
+            belt.scan(stage.now, elapsed)
+            if account.parts > len(arrivals):
+                arrivals.append(belt.position + behind_s)
+            here = [k for k, at in enumerate(arrivals, 1) if 0 <= belt.position - at < takt_s * (1 - jitter) / 2 - 1e-6]
+            for k in here:
+                assert stage.shown
+                assert stage.shows == str(k).encode()
+                seen.add(k)
+            if belt.done:
+                break
+        account.close()
+    assert seen or max(scans_s) > 0.01
 
 
 def test_a_prepared_picture_is_not_before_the_camera_until_it_is_shown(tmp_path: Path) -> None:
